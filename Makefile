@@ -1,0 +1,52 @@
+# One door for everything. `make help` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help serve setup setup-train setup-dev test check format lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The mark of what is installed: redone when a lock file changes.
+MARK = $(VENV)/.installed-
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+serve: setup  ## start the service on 127.0.0.1:8000
+	$(BIN)/gemello serve
+
+setup: $(MARK)serve  ## make .venv with what the service needs
+setup-train: $(MARK)train  ## add TensorFlow, for training
+setup-dev: $(MARK)dev  ## add what tests and checks need
+
+$(MARK)%: requirements/%.txt requirements/build.txt pyproject.toml
+	@test -x $(BIN)/python || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gemello needs Python 3.11 or newer; name one with `make PYTHON=python3.12`")' && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+test: setup-dev  ## run every check and test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+check: setup-dev  ## lint, types and import contracts, without the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup-dev  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+lock: setup-dev  ## bring the lock files up to date
+	$(LOCK) pyproject.toml --output-file requirements/serve.txt
+	$(LOCK) pyproject.toml --extra train --constraint requirements/serve.txt --output-file requirements/train.txt
+	$(LOCK) pyproject.toml --extra train --group dev --constraint requirements/train.txt --output-file requirements/dev.txt
+	echo hatchling | $(LOCK) - --constraint requirements/dev.txt --output-file requirements/build.txt
+
+clean:  ## remove what was made here, but no data and no models
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

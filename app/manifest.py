@@ -1,0 +1,87 @@
+"""What a model bundle says of itself: ``manifest.json``, as a typed document."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT_VERSION = 1
+SERVING_FILES = ("openvino/model.xml", "openvino/model.bin", "tensorflow/")
+"""Files (or folders, with a slash) that are run; with the preprocessing they make the model's id."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Preprocessing(_Part):
+    """What happens to an image before the graph; everything else is inside the graph."""
+
+    colour: Literal["RGB"] = "RGB"
+    dtype: Literal["uint8"] = "uint8"
+    resize: Literal["stretch"] = "stretch"
+    filter: Literal["bicubic"] = "bicubic"
+
+
+class Backbone(_Part):
+    """The pretrained network underneath, and where its weights came from."""
+
+    name: str
+    weights: str = Field(description="Where the pretrained weights came from.")
+    licence: str
+
+
+class Evaluation(_Part):
+    """Retrieval figures of the published bundle, measured with the serving code."""
+
+    protocol: str = Field(description="What was searched in what, in one sentence.")
+    queries: int
+    gallery: int
+    metrics: dict[str, float]
+    untrained: dict[str, float] | None = Field(
+        None, description="The same figures for the pretrained backbone without training."
+    )
+
+
+class Calibration(_Part):
+    """Distance → probability of a match: 1 / (1 + exp(-(intercept + slope · distance)))."""
+
+    intercept: float
+    slope: float
+    threshold: float = Field(description="Distance below which 1 % of non-matches fall.")
+    false_positive_rate: float = 0.01
+
+
+class Manifest(_Part):
+    format_version: Literal[1] = 1
+    name: str
+    version: str
+    created: datetime
+    dimension: int
+    input_size: int
+    preprocessing: Preprocessing = Preprocessing()
+    metric: Literal["euclidean"] = "euclidean"
+    normalised: bool = Field(True, description="Whether embeddings have unit length.")
+    backbone: Backbone
+    training: dict[str, Any] = Field(description="The full training configuration.")
+    data: dict[str, Any] = Field(description="Fingerprint and counts of the training data.")
+    evaluation: Evaluation | None = None
+    calibration: Calibration | None = None
+    files: dict[str, str] = Field(description="SHA-256 of every file of the bundle but this one.")
+    model_id: str = Field(description="SHA-256 of the serving graph plus its preprocessing.")
+
+
+def model_id(files: dict[str, str], input_size: int, preprocessing: Preprocessing) -> str:
+    """The id that stamps every stored vector: changes when, and only when, embeddings may change.
+
+    ``files`` maps a bundle's relative paths to their SHA-256.
+    """
+    graph = {
+        path: digest
+        for path, digest in files.items()
+        if any(path == part or (part.endswith("/") and path.startswith(part)) for part in SERVING_FILES)
+    }
+    facts = {"graph": graph, "input_size": input_size, "preprocessing": preprocessing.model_dump()}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
