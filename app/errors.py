@@ -56,7 +56,9 @@ class ImageTypeUnsupported(ImageError):
     title = "Unsupported image type"
 
     def __init__(self, supported: tuple[str, ...]) -> None:
-        super().__init__(f"The bytes are not an image we decode; send one of {', '.join(supported)}.")
+        super().__init__(
+            f"The bytes are not an image we decode; send one of {', '.join(supported)}."
+        )
         self.supported = supported
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from app.errors import ImageError, ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
 
@@ -56,6 +56,9 @@ class ImageLimits:
     max_scans: int = 200
 
 
+DEFAULT_LIMITS = ImageLimits()
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
     """An image at model size, and what it was before.
@@ -77,7 +80,7 @@ class _Opened:
     media_type: str
 
 
-def prepare(data: bytes, size: int, limits: ImageLimits = ImageLimits()) -> PreparedImage:
+def prepare(data: bytes, size: int, limits: ImageLimits = DEFAULT_LIMITS) -> PreparedImage:
     """Decode ``data`` and stretch it to ``size`` × ``size``: the preprocessing of every model.
 
     Stretching keeps the whole picture in view whatever its shape; bicubic with antialiasing.
@@ -85,11 +88,13 @@ def prepare(data: bytes, size: int, limits: ImageLimits = ImageLimits()) -> Prep
     Raises ``ImageUndecodable``, ``ImageTypeUnsupported`` or ``ImageTooLarge``.
     """
     opened = _open(data, limits, at_least=2 * size)
-    pixels = np.asarray(opened.image.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0))
+    pixels = np.asarray(
+        opened.image.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    )
     return PreparedImage(pixels, opened.width, opened.height, opened.media_type)
 
 
-def prepare_file(path: Path, size: int, limits: ImageLimits = ImageLimits()) -> PreparedImage:
+def prepare_file(path: Path, size: int, limits: ImageLimits = DEFAULT_LIMITS) -> PreparedImage:
     """``prepare`` for a file; a file that cannot be read is ``ImageUndecodable`` too."""
     try:
         data = path.read_bytes()
@@ -98,7 +103,7 @@ def prepare_file(path: Path, size: int, limits: ImageLimits = ImageLimits()) -> 
     return prepare(data, size, limits)
 
 
-def thumbnail(data: bytes, side: int, limits: ImageLimits = ImageLimits()) -> bytes:
+def thumbnail(data: bytes, side: int, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
     """A WebP whose longer side is at most ``side`` pixels, upright, its shape kept."""
     image = _open(data, limits, at_least=side).image
     image.thumbnail((side, side), Image.Resampling.BICUBIC)
@@ -114,7 +119,7 @@ def _open(data: bytes, limits: ImageLimits, at_least: int) -> _Opened:
             return _decode(image, limits, at_least)
     except ImageError:
         raise
-    except Image.UnidentifiedImageError as exc:
+    except UnidentifiedImageError as exc:
         if _has_known_magic(data):
             raise ImageUndecodable("its header is broken") from exc
         raise ImageTypeUnsupported(tuple(MEDIA_TYPES)) from exc

@@ -81,7 +81,9 @@ def model_id(files: dict[str, str], input_size: int, preprocessing: Preprocessin
     graph = {
         path: digest
         for path, digest in files.items()
-        if any(path == part or (part.endswith("/") and path.startswith(part)) for part in SERVING_FILES)
+        if any(
+            path == part or (part.endswith("/") and path.startswith(part)) for part in SERVING_FILES
+        )
     }
     facts = {"graph": graph, "input_size": input_size, "preprocessing": preprocessing.model_dump()}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

