@@ -73,7 +73,7 @@ def activate(store: Path, name: str, version: str) -> None:
     target = store / name / ACTIVE
     temporary = target.with_name(f".{ACTIVE}-{uuid4().hex}")
     temporary.write_text(f"{version}\n")
-    os.replace(temporary, target)
+    temporary.replace(target)
 
 
 def resolve(store: Path, model: str, *, verify_files: bool = True) -> Bundle:
@@ -169,7 +169,7 @@ def publish(store: Path, folder: Path) -> Bundle:
         raise FileExistsError(f"{bundle.title} is already published")
     for path in (*folder.rglob("*"), folder):
         sync(path)
-    os.rename(folder, target)
+    folder.rename(target)
     sync(target.parent)
     activate(store, bundle.manifest.name, bundle.manifest.version)
     return read(target)

@@ -1,0 +1,138 @@
+"""The VectorIndex protocol, and the exact Euclidean index in memory (faiss)."""
+
+import threading
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from app.encoder import Vectors
+
+# Neighbours fetched beyond k, so that ties at the k-th place are all seen before they are ordered.
+_MARGIN = 16
+# faiss sums squares in float32; two distances closer than this, relative, may come in either order.
+_TOLERANCE = 1e-5
+
+
+class VectorIndex(Protocol):
+    """Finds the nearest vectors by Euclidean distance. Safe to call from threads."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, ids: Sequence[str], vectors: Vectors) -> None:
+        """Add float32 [N, D]; an id that is already there gets the new vector."""
+        ...
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Forget ids; unknown ones are ignored."""
+        ...
+
+    def search(
+        self, queries: Vectors, k: int, allowed: Collection[str] | None = None
+    ) -> tuple[list[list[str]], npt.NDArray[np.float32]]:
+        """The k nearest of each query, ascending by distance, ties by id.
+
+        ``queries`` is float32 [N, D]; ``allowed`` limits the answer to those ids. Every row has
+        min(k, number of allowed vectors) entries: ids, and float32 distances [N, that many].
+        """
+        ...
+
+
+class FlatIndex:
+    """Exact search over vectors that are kept in memory, 4·D bytes each."""
+
+    def __init__(self, dimension: int) -> None:
+        self._dimension = dimension
+        self._index = faiss.IndexFlatL2(dimension)
+        self._ids: list[str] = []
+        self._slots: dict[str, int] = {}
+        # faiss reallocates on add, so a search must not run beside it.
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, ids: Sequence[str], vectors: Vectors) -> None:
+        if vectors.shape != (len(ids), self._dimension):
+            raise ValueError(f"expected {(len(ids), self._dimension)}, got {vectors.shape}")
+        if len(set(ids)) != len(ids):
+            raise ValueError("an id is given twice")
+        with self._lock:
+            self._remove([image_id for image_id in ids if image_id in self._slots])
+            self._slots.update(
+                zip(ids, range(len(self._ids), len(self._ids) + len(ids)), strict=True)
+            )
+            self._ids.extend(ids)
+            self._index.add(np.ascontiguousarray(vectors, np.float32))
+
+    def remove(self, ids: Collection[str]) -> None:
+        with self._lock:
+            self._remove([image_id for image_id in set(ids) if image_id in self._slots])
+
+    def _remove(self, ids: Sequence[str]) -> None:
+        """Fill each hole with the last vector, then cut the end off: no vector moves twice."""
+        for image_id in ids:
+            slot, last = self._slots.pop(image_id), len(self._ids) - 1
+            if slot != last:
+                self._vectors()[slot] = self._vectors()[last]
+                self._ids[slot] = self._ids[last]
+                self._slots[self._ids[slot]] = slot
+            self._ids.pop()
+            self._index.remove_ids(faiss.IDSelectorRange(last, last + 1))
+
+    def _vectors(self) -> Vectors:
+        """The stored vectors [N, D] without a copy; valid only until the next change."""
+        view: Vectors = faiss.rev_swig_ptr(
+            self._index.get_xb(), self._index.ntotal * self._dimension
+        )
+        return view.reshape(self._index.ntotal, self._dimension)
+
+    def search(
+        self, queries: Vectors, k: int, allowed: Collection[str] | None = None
+    ) -> tuple[list[list[str]], npt.NDArray[np.float32]]:
+        if queries.ndim != 2 or queries.shape[1] != self._dimension:
+            raise ValueError(f"expected [N, {self._dimension}], got {queries.shape}")
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        with self._lock:
+            slots = None
+            if allowed is not None:
+                found = (self._slots.get(image_id) for image_id in allowed)
+                slots = np.array(sorted({s for s in found if s is not None}), np.int64)
+            count = min(k, len(self._ids) if slots is None else len(slots))
+            rows = [self._search_one(query, count, slots) for query in queries]
+        distances = np.array([d for _, d in rows], np.float32).reshape(len(rows), count)
+        return [ids for ids, _ in rows], distances
+
+    def _search_one(
+        self, query: Vectors, count: int, slots: npt.NDArray[np.int64] | None
+    ) -> tuple[list[str], npt.NDArray[np.float64]]:
+        """faiss finds candidates; their distances are taken again in float64, and ties ordered."""
+        if count == 0:
+            return [], np.empty(0)
+        available = len(self._ids) if slots is None else len(slots)
+        parameters = None
+        if slots is not None:
+            # The bitmap is read by faiss in place, so it must outlive the call.
+            bitmap = np.packbits(
+                np.isin(np.arange(len(self._ids)), slots, assume_unique=True), bitorder="little"
+            )
+            parameters = faiss.SearchParameters(
+                sel=faiss.IDSelectorBitmap(len(self._ids), faiss.swig_ptr(bitmap))
+            )
+        fetch = min(count + _MARGIN, available)
+        while True:
+            squared, positions = self._index.search(query[None], fetch, params=parameters)
+            limit = squared[0, count - 1]
+            if fetch == available or squared[0, -1] > limit + _TOLERANCE * max(1.0, limit):
+                break
+            fetch = min(2 * fetch, available)
+        chosen = positions[0]
+        difference = self._vectors()[chosen].astype(np.float64) - query.astype(np.float64)
+        distances = np.sqrt((difference**2).sum(axis=1))
+        order = sorted(range(len(chosen)), key=lambda i: (distances[i], self._ids[int(chosen[i])]))[
+            :count
+        ]
+        return [self._ids[int(chosen[i])] for i in order], distances[order]
