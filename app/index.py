@@ -115,13 +115,13 @@ class FlatIndex:
         available = len(self._ids) if slots is None else len(slots)
         parameters = None
         if slots is not None:
-            # The bitmap is read by faiss in place, so it must outlive the call.
-            bitmap = np.packbits(
-                np.isin(np.arange(len(self._ids)), slots, assume_unique=True), bitorder="little"
-            )
-            parameters = faiss.SearchParameters(
-                sel=faiss.IDSelectorBitmap(len(self._ids), faiss.swig_ptr(bitmap))
-            )
+            # faiss reads the bitmap and the selector in place: both must outlive the search.
+            mask = np.zeros(len(self._ids), bool)
+            mask[slots] = True
+            bitmap = np.packbits(mask, bitorder="little")
+            selector = faiss.IDSelectorBitmap(len(self._ids), faiss.swig_ptr(bitmap))
+            parameters = faiss.SearchParameters()
+            parameters.sel = selector
         fetch = min(count + _MARGIN, available)
         while True:
             squared, positions = self._index.search(query[None], fetch, params=parameters)
