@@ -1,0 +1,151 @@
+"""Settings: every knob, typed, with its default and when to change it; read from ``GEMELLO_*``."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.encoder import Precision, Runtime
+from app.errors import SettingsError
+from app.images import ImageLimits
+
+PREFIX = "GEMELLO_"
+# Read by the command line, not by the service; an unknown name is refused, so these are known.
+CLIENT_VARIABLES = frozenset({"GEMELLO_URL", "GEMELLO_KEY"})
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. Change it to serve other machines."
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    data_dir: Path = Field(
+        _ROOT / "data",
+        description="Folder of the gallery: database and images. Back this one up.",
+    )
+    model_store: Path = Field(
+        _ROOT / "model_store", description="Folder of published models, `name/version/`."
+    )
+    model: str = Field(
+        "default", description="Model to serve: `name` (its active version) or `name/version`."
+    )
+    runtime: Runtime = Field(
+        "openvino", description="`openvino` for CPUs; `tensorflow` for GPUs (needs the extra)."
+    )
+    precision: Precision = Field(
+        "float32",
+        description="`bfloat16` is faster on CPUs that have it, and moves distances a little. "
+        "OpenVINO only.",
+    )
+    sample_gallery: bool = Field(
+        True, description="Fill a gallery that is empty at start with the bundled sample images."
+    )
+    gallery_dir: Path | None = Field(
+        None,
+        description="Folder to index at start, its subfolder names as labels. Images already "
+        "known are not read again.",
+    )
+    read_key: SecretStr | None = Field(
+        None, description="Key asked of every caller that only reads. Unset: reading needs no key."
+    )
+    write_key: SecretStr | None = Field(
+        None, description="Key asked of callers that change the gallery; it may read, too."
+    )
+    allow_anonymous: bool = Field(
+        False, description="Listen beyond this machine without keys. Only behind your own guard."
+    )
+    max_image_bytes: int = Field(20_000_000, ge=1, description="Largest image file accepted.")
+    max_image_pixels: int = Field(
+        50_000_000, ge=1, description="Largest image accepted, in pixels once decoded."
+    )
+    max_jpeg_scans: int = Field(
+        200, ge=1, description="Most scans of a progressive JPEG; each costs a pass over it."
+    )
+    max_images_per_request: int = Field(
+        100, ge=1, le=1000, description="Most images in one upload."
+    )
+    max_request_bytes: int = Field(
+        200_000_000, ge=1, description="Largest request body; it is spooled to a temporary file."
+    )
+    max_concurrent_requests: int = Field(
+        64, ge=1, description="Requests in progress at once; more are answered with 429."
+    )
+    request_timeout_s: float = Field(
+        60.0, gt=0, description="Time a caller has to send a request's body, in seconds."
+    )
+    decode_threads: int = Field(
+        0, ge=0, le=256, description="Images decoded at once; 0 means one for each core."
+    )
+    inference_threads: int = Field(
+        0, ge=0, le=256, description="Threads of the model runtime; 0 lets it choose."
+    )
+    max_batch: int = Field(16, ge=1, le=1024, description="Most images in one inference.")
+    queue_size: int = Field(
+        256, ge=1, description="Images that may wait for the model; more are answered with 429."
+    )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="`console` for people, `json` for a log collector."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least serious message that is logged."
+    )
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        return ImageLimits(self.max_image_bytes, self.max_image_pixels, self.max_jpeg_scans)
+
+    def check_exposure(self) -> None:
+        """Refuse to listen beyond this machine without keys. Raises ``SettingsError``."""
+        if self.read_key and not self.write_key:
+            raise SettingsError(
+                "GEMELLO_READ_KEY is set without GEMELLO_WRITE_KEY, so anyone could still write; "
+                "set both."
+            )
+        if _is_loopback(self.host) or self.allow_anonymous or (self.read_key and self.write_key):
+            return
+        raise SettingsError(
+            f"GEMELLO_HOST={self.host} listens beyond this machine without keys; set "
+            "GEMELLO_READ_KEY and GEMELLO_WRITE_KEY, or GEMELLO_ALLOW_ANONYMOUS=1 if something "
+            "else guards it."
+        )
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read the settings; ``overrides`` (the command line's options) win over the environment.
+
+    Raises ``SettingsError`` naming the variable and its value.
+    """
+    given = os.environ if environ is None else environ
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | CLIENT_VARIABLES
+    for variable in sorted(given):
+        if variable.upper().startswith(PREFIX) and variable.upper() not in known:
+            raise SettingsError(
+                f"{variable}={given[variable]!r} is not a setting; see docs/settings.md."
+            )
+    chosen = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**chosen)
+    except ValidationError as exc:
+        problem = exc.errors()[0]
+        variable = f"{PREFIX}{str(problem['loc'][0]).upper()}"
+        shown = "a secret" if variable.endswith("_KEY") else repr(problem["input"])
+        raise SettingsError(f"{variable}={shown}: {problem['msg']}.") from exc
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

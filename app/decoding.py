@@ -1,0 +1,49 @@
+"""Decodes images side by side: a bounded number at once, a bounded number waiting."""
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from app.errors import ImageError, Overloaded
+from app.images import ImageLimits, PreparedImage, prepare
+
+
+class DecodePool:
+    """Threads that turn bytes into model input; decoding releases the GIL.
+
+    At most ``threads`` images are unpacked at any moment, whoever asks: that bounds memory.
+    """
+
+    def __init__(self, limits: ImageLimits, *, threads: int = 0, queue_size: int = 256) -> None:
+        self._limits = limits
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, "decode")
+        self._room = threading.BoundedSemaphore(queue_size)
+
+    def prepare(self, images: Sequence[bytes], size: int) -> list[PreparedImage | ImageError]:
+        """One result for each image, in order: the image at ``size``, or why it is none.
+
+        Raises ``Overloaded`` when too many are waiting.
+        """
+        futures = []
+        try:
+            for data in images:
+                if not self._room.acquire(blocking=False):
+                    raise Overloaded()
+                future = self._pool.submit(self._prepare, data, size)
+                future.add_done_callback(lambda _: self._room.release())
+                futures.append(future)
+        except Overloaded:
+            for future in futures:
+                future.cancel()
+            raise
+        return [future.result() for future in futures]
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def _prepare(self, data: bytes, size: int) -> PreparedImage | ImageError:
+        try:
+            return prepare(data, size, self._limits)
+        except ImageError as exc:
+            return exc

@@ -1,0 +1,113 @@
+"""Indexes a folder of images that lies on this machine: its subfolder names become labels."""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import structlog
+
+from app.catalog import Catalog, Source
+from app.errors import ImageUndecodable, Overloaded, SettingsError
+from app.gallery import AddResult, Gallery, NewImage
+from app.images import SUFFIXES
+
+log = structlog.get_logger()
+
+_CHUNK = 16
+_LOGGED_FAILURES = 20
+
+
+@dataclass
+class Progress:
+    """How far an import is; counts files."""
+
+    folder: str
+    seen: int = 0
+    added: int = 0
+    failed: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def image_files(root: Path) -> Iterator[Path]:
+    """Every file below ``root`` with an image's suffix, in order; hidden ones are left out.
+
+    Raises ``SettingsError`` when ``root`` is no folder that can be read.
+    """
+    if not root.is_dir():
+        raise SettingsError(f"{root} is not a folder.")
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Path(folder, name)
+
+
+def label_of(path: Path, root: Path) -> str | None:
+    """The first folder below ``root`` on the way to ``path``; None for files directly in it."""
+    parts = path.relative_to(root).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+def import_folder(
+    gallery: Gallery, catalog: Catalog, root: Path, progress: Progress, stop: threading.Event
+) -> None:
+    """Add every new image below ``root``; files seen before, and unchanged, are not read again.
+
+    So an image that was removed from the gallery stays removed. A file that is no image is
+    logged, counted, and passed over.
+    """
+    files = image_files(root)
+    while not stop.is_set() and (chunk := list(islice(files, _CHUNK))):
+        progress.seen += len(chunk)
+        sources = [(path, source) for path in chunk if (source := _source(path))]
+        new = [(path, source) for path, source in sources if not catalog.knows(source)]
+        if not new:
+            continue
+        images = [
+            NewImage(
+                data=_read(path),
+                filename=path.relative_to(root).as_posix(),
+                label=label_of(path, root),
+            )
+            for path, _ in new
+        ]
+        results = _add(gallery, images, stop)
+        for (path, _), result in zip(new, results, strict=False):
+            if result.status == "failed":
+                progress.failed += 1
+                if len(progress.failures) < _LOGGED_FAILURES:
+                    progress.failures.append(f"{path}: {result.error}")
+                    log.warning("image not indexed", file=str(path), reason=str(result.error))
+        progress.added += sum(r.status in ("created", "replaced") for r in results)
+        if results:
+            catalog.remember(source for _, source in new)
+
+
+def _add(gallery: Gallery, images: Sequence[NewImage], stop: threading.Event) -> list[AddResult]:
+    """Add, giving way to searches while the service is busy."""
+    while not stop.is_set():
+        try:
+            return gallery.add(images)
+        except Overloaded as exc:
+            stop.wait(exc.retry_after_s)
+    return []
+
+
+def _source(path: Path) -> Source | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return Source(str(path), status.st_size, status.st_mtime_ns)
+
+
+def _read(path: Path) -> bytes:
+    """A file that cannot be read counts as empty, and so is reported as no image."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        log.warning("file cannot be read", file=str(path), reason=str(ImageUndecodable(str(exc))))
+        return b""

@@ -1,0 +1,63 @@
+"""What Prometheus may ask: a registry for each service, nothing global."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The service's counters; names follow Prometheus's conventions (base units, ``_total``)."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "gemello_requests",
+            "HTTP requests answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "gemello_request_seconds",
+            "Time to answer an HTTP request.",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._stage_seconds = Histogram(
+            "gemello_stage_seconds",
+            "Time spent in a stage: decode, embed (queue included), search, store.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.images_added = Counter(
+            "gemello_images_added", "Images stored in the gallery.", registry=self.registry
+        )
+        self.images_removed = Counter(
+            "gemello_images_removed", "Images removed from the gallery.", registry=self.registry
+        )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage of the work."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._stage_seconds.labels(name).observe(time.perf_counter() - start)
+
+    def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
+        """Report ``read()`` whenever Prometheus asks."""
+        Gauge(name, description, registry=self.registry).set_function(read)
+
+    def info(self, name: str, description: str, **labels: str) -> None:
+        """A gauge of constant 1 that carries facts as labels."""
+        Gauge(name, description, list(labels), registry=self.registry).labels(**labels).set(1)
+
+    def render(self) -> bytes:
+        """The text exposition format."""
+        return generate_latest(self.registry)
