@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from app.catalog import Catalog, Source
-from app.errors import ImageUndecodable, Overloaded, SettingsError
+from app.errors import Overloaded, SettingsError
 from app.gallery import AddResult, Gallery, NewImage
 from app.images import SUFFIXES
 
@@ -52,12 +52,18 @@ def label_of(path: Path, root: Path) -> str | None:
 
 
 def import_folder(
-    gallery: Gallery, catalog: Catalog, root: Path, progress: Progress, stop: threading.Event
+    gallery: Gallery,
+    catalog: Catalog,
+    root: Path,
+    progress: Progress,
+    *,
+    max_bytes: int,
+    stop: threading.Event,
 ) -> None:
     """Add every new image below ``root``; files seen before, and unchanged, are not read again.
 
     So an image that was removed from the gallery stays removed. A file that is no image is
-    logged, counted, and passed over.
+    logged, counted, and passed over; no more than ``max_bytes`` of it are read.
     """
     files = image_files(root)
     while not stop.is_set() and (chunk := list(islice(files, _CHUNK))):
@@ -68,7 +74,7 @@ def import_folder(
             continue
         images = [
             NewImage(
-                data=_read(path),
+                data=_read(path, max_bytes),
                 filename=path.relative_to(root).as_posix(),
                 label=label_of(path, root),
             )
@@ -83,7 +89,9 @@ def import_folder(
                     log.warning("image not indexed", file=str(path), reason=str(result.error))
         progress.added += sum(r.status in ("created", "replaced") for r in results)
         if results:
-            catalog.remember(source for _, source in new)
+            # A file that could not be read may be mended without a change of its date.
+            read = zip(new, images, strict=True)
+            catalog.remember(source for (_, source), image in read if image.data)
 
 
 def _add(gallery: Gallery, images: Sequence[NewImage], stop: threading.Event) -> list[AddResult]:
@@ -104,10 +112,11 @@ def _source(path: Path) -> Source | None:
     return Source(str(path), status.st_size, status.st_mtime_ns)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, max_bytes: int) -> bytes:
     """A file that cannot be read counts as empty, and so is reported as no image."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            return stream.read(max_bytes + 1)
     except OSError as exc:
-        log.warning("file cannot be read", file=str(path), reason=str(ImageUndecodable(str(exc))))
+        log.warning("file cannot be read", file=str(path), reason=exc.strerror)
         return b""

@@ -59,6 +59,7 @@ class Match:
 class SearchPage:
     """A page of the sorted gallery; ``next_offset`` is None on the last one."""
 
+    query: PreparedImage
     matches: list[Match]
     total: int
     offset: int
@@ -203,13 +204,13 @@ class Gallery:
         with self._metrics.stage("embed"):
             query = self._batcher.embed(prepared.pixels[None])
         with self._metrics.stage("search"):
-            return self._search(query, top_k, offset)
+            return self._page(prepared, query, top_k, offset)
 
-    def _search(self, query: Vectors, k: int, offset: int) -> SearchPage:
+    def _page(self, prepared: PreparedImage, query: Vectors, k: int, offset: int) -> SearchPage:
         while True:
             total = len(self._index)
             if offset >= total:
-                return SearchPage([], total, offset, None)
+                return SearchPage(prepared, [], total, offset, None)
             ids, distances = self._index.search(query, offset + k)
             wanted = ids[0][offset:]
             records = self._catalog.get(wanted)
@@ -223,7 +224,8 @@ class Gallery:
             )
         ]
         following = offset + len(matches)
-        return SearchPage(matches, total, offset, following if following < total else None)
+        next_offset = following if following < total else None
+        return SearchPage(prepared, matches, total, offset, next_offset)
 
 
 @dataclass(frozen=True, slots=True)

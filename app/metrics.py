@@ -1,7 +1,7 @@
 """What Prometheus may ask: a registry for each service, nothing global."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -54,7 +54,7 @@ class Metrics:
         """Report ``read()`` whenever Prometheus asks."""
         Gauge(name, description, registry=self.registry).set_function(read)
 
-    def info(self, name: str, description: str, **labels: str) -> None:
+    def info(self, name: str, description: str, labels: Mapping[str, str]) -> None:
         """A gauge of constant 1 that carries facts as labels."""
         Gauge(name, description, list(labels), registry=self.registry).labels(**labels).set(1)
 

@@ -27,4 +27,5 @@ class FakeEncoder:
         # A constant keeps a black picture from having no direction.
         vectors = cells.reshape(-1, self.dimension) / 255 + 0.01
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return (vectors / lengths).astype(np.float32)
+        unit: Vectors = (vectors / lengths).astype(np.float32)
+        return unit

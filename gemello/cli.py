@@ -1,0 +1,50 @@
+"""The command line: ``gemello COMMAND``. Exit codes: 0 done, 1 refused or failed, 2 misused."""
+
+import sys
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from app import __version__
+from app.errors import GemelloError
+from gemello.client import ApiError, Unreachable
+
+app = typer.Typer(
+    name="gemello",
+    help="Self-hosted image search: train on your own images, serve, find the twins.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _name in ("serve", "index", "search", "train", "evaluate", "rank", "models"):
+    import_module(f"gemello.commands.{_name}").register(app)
+
+
+def main() -> None:
+    """Run a command; what goes wrong is one sentence on standard error, never a traceback."""
+    try:
+        app()
+    except (GemelloError, ApiError, Unreachable) as exc:
+        sys.stderr.write(f"gemello: {exc}\n")
+        raise SystemExit(1) from exc
+    except KeyboardInterrupt:
+        sys.stderr.write("gemello: interrupted.\n")
+        raise SystemExit(130) from None

@@ -1,0 +1,129 @@
+"""Pure ASGI middleware: what must hold before a body is read, and while it is.
+
+FastAPI parses and spools a body before any dependency runs, so keys, sizes and deadlines are
+checked here, around ``receive``.
+"""
+
+import asyncio
+import hmac
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import RequestRefused, problem_of
+from app.config import Settings
+from app.errors import GemelloError, Overloaded
+
+# Asked by machines that watch: never refused for load, and open to everyone.
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+# Pages that hold no data: a browser must be able to open them to be given a key.
+_PAGES = ("/docs", "/openapi.json", "/static/")
+_READING_POSTS = frozenset({"/search"})
+
+
+class RequestLimits:
+    """Holds every request to the keys, the number at once, the size and the time."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+        self._in_progress = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check_key(scope)
+            self._check_length(scope)
+            if self._in_progress >= self._settings.max_concurrent_requests:
+                raise Overloaded()
+        except GemelloError as refusal:
+            response = problem_of(refusal, scope.get("request_id", ""))
+            # The body was not read, so the connection cannot serve another request.
+            response.headers["Connection"] = "close"
+            await response(scope, receive, send)
+            return
+        self._in_progress += 1
+        try:
+            await self._guarded(scope, receive, send)
+        finally:
+            self._in_progress -= 1
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what arrives; once too much or too late, our answer replaces the app's."""
+        deadline = asyncio.get_running_loop().time() + self._settings.request_timeout_s
+        received, complete, refusal, answered = 0, False, None, False
+
+        async def counted() -> Message:
+            nonlocal received, complete, refusal
+            if complete:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                refusal = RequestRefused(
+                    408,
+                    "request_timeout",
+                    "The request's body did not arrive within "
+                    f"{self._settings.request_timeout_s:g} s.",
+                )
+                raise refusal from None
+            received += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if received > self._settings.max_request_bytes:
+                refusal = self._too_large()
+                raise refusal
+            return message
+
+        async def replaced(message: Message) -> None:
+            nonlocal answered
+            if refusal is None:
+                await send(message)
+            elif not answered:
+                answered = True
+                response = problem_of(refusal, scope.get("request_id", ""))
+                response.headers["Connection"] = "close"
+                await response(scope, receive, send)
+
+        await self._app(scope, counted, replaced)
+
+    def _check_length(self, scope: Scope) -> None:
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdigit() and int(length) > self._settings.max_request_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> RequestRefused:
+        return RequestRefused(
+            413,
+            "request_too_large",
+            f"The request's body is larger than {self._settings.max_request_bytes:,} bytes "
+            "(setting MAX_REQUEST_BYTES).",
+        )
+
+    def _check_key(self, scope: Scope) -> None:
+        path, reads = scope["path"], scope["method"] in {"GET", "HEAD", "OPTIONS"}
+        read_key, write_key = self._settings.read_key, self._settings.write_key
+        if (read_key is None and write_key is None) or path == "/" or path.startswith(_PAGES):
+            return
+        given = _key(Headers(scope=scope))
+        if write_key and _same(given, write_key.get_secret_value()):
+            return
+        may_read = read_key is None or _same(given, read_key.get_secret_value())
+        if may_read and (reads or path in _READING_POSTS):
+            return
+        if may_read and given:
+            raise RequestRefused(403, "key_may_not_write", "This key may read but not write.")
+        raise RequestRefused(
+            401, "key_missing", "Send a valid key, as X-API-Key or Authorization: Bearer."
+        )
+
+
+def _key(headers: Headers) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return headers.get("x-api-key") or (token if scheme.lower() == "bearer" else "")
+
+
+def _same(given: str, expected: str) -> bool:
+    """Compare in constant time, so that a key cannot be guessed letter by letter."""
+    return hmac.compare_digest(given.encode(), expected.encode())

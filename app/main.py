@@ -1,0 +1,56 @@
+"""The composition root: ``create_app(settings)`` wires everything; nothing is built at import."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from app import __version__
+from app.api import gallery, health, search
+from app.api.context import RequestContext
+from app.api.errors import add_error_handlers
+from app.api.limits import RequestLimits
+from app.api.openapi import describe
+from app.config import Settings
+from app.service import Service
+
+WEB = Path(__file__).with_name("web")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Load the model, open the gallery and build the application.
+
+    Raises ``SettingsError``, ``ModelError`` or ``StorageUnavailable`` with one clear sentence.
+    """
+    service = Service(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.stop()
+
+    app = FastAPI(
+        title="Gemello",
+        version=__version__,
+        summary="Find the images in your gallery that are most like one.",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    for router in (search.router, gallery.router, health.router):
+        app.include_router(router)
+    add_error_handlers(app)
+    app.add_middleware(RequestLimits, settings=settings)
+    app.add_middleware(RequestContext, metrics=service.metrics)
+    app.mount("/static", StaticFiles(directory=WEB))
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(WEB / "index.html")
+
+    describe(app)
+    return app

@@ -1,0 +1,3 @@
+from gemello.cli import main
+
+main()

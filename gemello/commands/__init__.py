@@ -1,0 +1,1 @@
+"""One module for each command; each registers itself with the Typer application."""

@@ -1,0 +1,79 @@
+"""``gemello models``: the published models."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.config import load_settings
+from app.model_store import activate, active_version, list_models, resolve
+from gemello.commands.options import Json, Store
+
+
+def register(app: typer.Typer) -> None:
+    models = typer.Typer(
+        help="List, show, verify and choose published models.", no_args_is_help=True
+    )
+    app.add_typer(models, name="models")
+
+    @models.command("list")
+    def list_all(store: Store = None, as_json: Json = False) -> None:
+        """List every published model. Example: `gemello models list`"""
+        folder = _store(store)
+        rows = [_row(folder, title) for title in list_models(folder)]
+        if as_json:
+            typer.echo(json.dumps(rows, indent=2))
+            return
+        table = Table("model", "active", "backbone", "dimension", "input", "recall@1", "created")
+        for row in rows:
+            table.add_row(*(str(value) for value in row.values()))
+        Console().print(table)
+
+    @models.command()
+    def show(
+        model: Annotated[str, typer.Argument(help="name or name/version")] = "default",
+        store: Store = None,
+    ) -> None:
+        """Print a model's manifest as JSON. Example: `gemello models show default`"""
+        bundle = resolve(_store(store), model, verify_files=False)
+        typer.echo(bundle.manifest.model_dump_json(indent=2))
+
+    @models.command()
+    def verify(
+        model: Annotated[str, typer.Argument(help="name or name/version")] = "default",
+        store: Store = None,
+    ) -> None:
+        """Hold every file of a model to its checksum. Example: `gemello models verify default`"""
+        bundle = resolve(_store(store), model)
+        typer.echo(f"{bundle.title}: {len(bundle.manifest.files)} files match their checksums.")
+
+    @models.command()
+    def use(
+        model: Annotated[str, typer.Argument(help="name/version")], store: Store = None
+    ) -> None:
+        """Make a version the one that serves. Example: `gemello models use default/1`"""
+        folder = _store(store)
+        bundle = resolve(folder, model)
+        activate(folder, bundle.manifest.name, bundle.manifest.version)
+        typer.echo(f"{bundle.title} is active; a service picks it up when it starts.")
+
+
+def _store(given: Path | None) -> Path:
+    return given or load_settings().model_store
+
+
+def _row(store: Path, title: str) -> dict[str, Any]:
+    manifest = resolve(store, title, verify_files=False).manifest
+    metrics = manifest.evaluation.metrics if manifest.evaluation else {}
+    return {
+        "model": title,
+        "active": active_version(store, manifest.name) == manifest.version,
+        "backbone": manifest.backbone.name,
+        "dimension": manifest.dimension,
+        "input_size": manifest.input_size,
+        "recall@1": metrics.get("recall@1"),
+        "created": manifest.created.date().isoformat(),
+    }
