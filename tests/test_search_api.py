@@ -128,6 +128,7 @@ def test_sizes_are_limited(settings: Settings) -> None:
         assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
 
         def endless() -> object:
+            yield b'--b\r\nContent-Disposition: form-data; name="image"; filename="x"\r\n\r\n'
             for _ in range(100):
                 yield b"x" * 10_000
 
