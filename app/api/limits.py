@@ -5,6 +5,7 @@ checked here, around ``receive``.
 """
 
 import asyncio
+import contextlib
 import hmac
 
 from starlette.datastructures import Headers
@@ -18,6 +19,7 @@ from app.errors import GemelloError, Overloaded
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 # Pages that hold no data: a browser must be able to open them to be given a key.
 _PAGES = ("/docs", "/openapi.json", "/static/")
+_LINGER_S = 2.0
 _READING_POSTS = frozenset({"/search"})
 
 
@@ -38,10 +40,7 @@ class RequestLimits:
             if self._in_progress >= self._settings.max_concurrent_requests:
                 raise Overloaded()
         except GemelloError as refusal:
-            response = problem_of(refusal, scope.get("request_id", ""))
-            # The body was not read, so the connection cannot serve another request.
-            response.headers["Connection"] = "close"
-            await response(scope, receive, send)
+            await _refuse(refusal, scope, receive, send)
             return
         self._in_progress += 1
         try:
@@ -82,9 +81,7 @@ class RequestLimits:
                 await send(message)
             elif not answered:
                 answered = True
-                response = problem_of(refusal, scope.get("request_id", ""))
-                response.headers["Connection"] = "close"
-                await response(scope, receive, send)
+                await _refuse(refusal, scope, receive, send)
 
         await self._app(scope, counted, replaced)
 
@@ -117,6 +114,24 @@ class RequestLimits:
         raise RequestRefused(
             401, "key_missing", "Send a valid key, as X-API-Key or Authorization: Bearer."
         )
+
+
+async def _refuse(refusal: GemelloError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer at once, then throw away what still arrives for a moment, and close.
+
+    Closing at once would reset the connection under a caller who is still sending, who would
+    then never see the answer.
+    """
+    response = problem_of(refusal, scope.get("request_id", ""))
+    response.headers["Connection"] = "close"
+    start = {"status": response.status_code, "headers": response.raw_headers}
+    await send({"type": "http.response.start", **start})
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while (await receive()).get("more_body", False):
+                pass
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _key(headers: Headers) -> str:
