@@ -34,7 +34,7 @@ def _root(
     pass
 
 
-for _name in ("serve", "index", "search", "train", "evaluate", "rank", "models"):
+for _name in ("serve", "health", "index", "search", "train", "evaluate", "rank", "models"):
     import_module(f"gemello.commands.{_name}").register(app)
 
 

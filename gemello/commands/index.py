@@ -18,8 +18,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from app.folder_import import image_files, label_of
-from app.gallery import DEFAULT_ID_LENGTH
 from gemello.client import Client
 from gemello.commands.options import DEFAULT, Json, Key, Url
 
@@ -69,6 +67,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str | None]]:
+    from app.folder_import import image_files, label_of
+
     if path.is_dir():
         for file in image_files(path):
             yield file, label_of(file, path)
@@ -100,6 +100,8 @@ def _upload(client: Client, files: Sequence[tuple[Path, str | None]], console: C
 def _upload_chunk(
     client: Client, chunk: Sequence[tuple[Path, str | None]], known: set[str], report: Report
 ) -> None:
+    from app.gallery import DEFAULT_ID_LENGTH
+
     fresh: list[tuple[Path, str | None]] = []
     for path, label in chunk:
         try:

@@ -22,6 +22,8 @@ def register(app: typer.Typer) -> None:
     @models.command("list")
     def list_all(store: Store = None, as_json: Json = False) -> None:
         """List every published model. Example: `gemello models list`"""
+        from app.model_store import list_models
+
         folder = _store(store)
         rows = [_row(folder, title) for title in list_models(folder)]
         if as_json:
@@ -38,6 +40,8 @@ def register(app: typer.Typer) -> None:
         store: Store = None,
     ) -> None:
         """Print a model's manifest as JSON. Example: `gemello models show default`"""
+        from app.model_store import resolve
+
         bundle = resolve(_store(store), model, verify_files=False)
         typer.echo(bundle.manifest.model_dump_json(indent=2))
 
@@ -47,6 +51,8 @@ def register(app: typer.Typer) -> None:
         store: Store = None,
     ) -> None:
         """Hold every file of a model to its checksum. Example: `gemello models verify default`"""
+        from app.model_store import resolve
+
         bundle = resolve(_store(store), model)
         typer.echo(f"{bundle.title}: {len(bundle.manifest.files)} files match their checksums.")
 
@@ -55,6 +61,8 @@ def register(app: typer.Typer) -> None:
         model: Annotated[str, typer.Argument(help="name/version")], store: Store = None
     ) -> None:
         """Make a version the one that serves. Example: `gemello models use default/1`"""
+        from app.model_store import activate, resolve
+
         folder = _store(store)
         bundle = resolve(folder, model)
         activate(folder, bundle.manifest.name, bundle.manifest.version)
@@ -62,10 +70,14 @@ def register(app: typer.Typer) -> None:
 
 
 def _store(given: Path | None) -> Path:
+    from app.config import load_settings
+
     return given or load_settings().model_store
 
 
 def _row(store: Path, title: str) -> dict[str, Any]:
+    from app.model_store import active_version, resolve
+
     manifest = resolve(store, title, verify_files=False).manifest
     metrics = manifest.evaluation.metrics if manifest.evaluation else {}
     return {

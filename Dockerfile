@@ -1,0 +1,27 @@
+# Two stages: the first installs what the lock file names, the second runs it. No TensorFlow inside.
+FROM python:3.11-slim AS build
+COPY requirements/serve.txt /tmp/serve.txt
+RUN python3 -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/serve.txt
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --home-dir /srv/gemello gemello \
+    && install -d -o gemello -g gemello /data
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /srv/gemello
+COPY app app
+COPY gemello gemello
+COPY model_store model_store
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    GEMELLO_DATA_DIR=/data \
+    GEMELLO_HOST=0.0.0.0 \
+    GEMELLO_LOG_FORMAT=json
+USER gemello
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 \
+    CMD ["python3", "-m", "gemello", "health"]
+ENTRYPOINT ["python3", "-m", "gemello"]
+CMD ["serve"]

@@ -1,0 +1,21 @@
+"""``gemello health``: ask a running service whether it is ready."""
+
+import json
+
+import typer
+
+from gemello.client import Client
+from gemello.commands.options import DEFAULT, Json, Key, Url
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def health(url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
+        """Exit with 0 when the service is ready, with 1 when it is not. Example: `gemello health`"""
+        with Client(url, key=key, timeout_s=5) as client:
+            answer = client.health()
+        if as_json:
+            typer.echo(json.dumps(answer, indent=2))
+            return
+        model, images = answer["model"], answer["gallery"]["images"]
+        typer.echo(f"ready: {images} images, model {model['name']}/{model['version']}")
