@@ -21,7 +21,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER gemello
 VOLUME /data
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 \
-    CMD ["python3", "-m", "gemello", "health"]
+HEALTHCHECK --interval=5s --timeout=6s --start-period=60s --retries=3 \
+    CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health', timeout=5)"]
 ENTRYPOINT ["python3", "-m", "gemello"]
 CMD ["serve"]
