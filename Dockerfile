@@ -2,7 +2,7 @@
 FROM python:3.11-slim AS build
 COPY requirements/serve.txt /tmp/serve.txt
 RUN python3 -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/serve.txt
+    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r /tmp/serve.txt
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /srv/gemello gemello \

@@ -20,7 +20,7 @@ setup-dev: $(MARK)dev  ## add what tests and checks need
 
 $(MARK)%: requirements/%.txt requirements/build.txt pyproject.toml
 	@test -x $(BIN)/python || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gemello needs Python 3.11 or newer; name one with `make PYTHON=python3.12`")' && $(PYTHON) -m venv $(VENV); }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/build.txt -r $<
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
@@ -41,7 +41,8 @@ format: setup-dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+# openvino-telemetry reports usage to its makers; a self-hosted service must not, and needs it not.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-emit-package openvino-telemetry --custom-compile-command 'make lock'
 lock: setup-dev  ## bring the lock files up to date
 	$(LOCK) pyproject.toml --output-file requirements/serve.txt
 	$(LOCK) pyproject.toml --extra train --constraint requirements/serve.txt --output-file requirements/train.txt
