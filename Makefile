@@ -1,6 +1,6 @@
 # One door for everything. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help serve setup setup-train setup-dev test check format lock clean
+.PHONY: help serve setup setup-train setup-dev test test-container check format docs lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,12 +24,11 @@ $(MARK)%: requirements/%.txt requirements/build.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-test: setup-dev  ## run every check and test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+test: check  ## run every check and test
 	$(BIN)/python -m pytest
+
+test-container: setup-dev  ## build the container and use it (needs a Docker engine)
+	$(BIN)/python -m pytest tests/container --override-ini addopts=
 
 check: setup-dev  ## lint, types and import contracts, without the tests
 	$(BIN)/ruff check .
@@ -40,6 +39,9 @@ check: setup-dev  ## lint, types and import contracts, without the tests
 format: setup-dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup-dev  ## write docs/settings.md and docs/openapi.json from the code
+	$(BIN)/python docs/generate.py
 
 # openvino-telemetry reports usage to its makers; a self-hosted service must not, and needs it not.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-emit-package openvino-telemetry --custom-compile-command 'make lock'
