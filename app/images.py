@@ -25,6 +25,8 @@ MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "AVIF": "image/avif",
 }
+# A phone's JPEG that carries a second picture, or a depth map; Pillow's JPEG decoder names it so.
+_MULTI_PICTURE = "MPO"
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _RIFF_BRANDS = (b"WEBP",)
@@ -154,7 +156,7 @@ def _decode(image: Image.Image, limits: ImageLimits, at_least: int) -> _Opened:
     width, height = image.size
     if width * height > limits.max_pixels:
         raise ImageTooLarge("pixels", width * height, limits.max_pixels, "MAX_IMAGE_PIXELS")
-    media_type = MEDIA_TYPES[str(image.format)]
+    kind = "JPEG" if image.format == _MULTI_PICTURE else str(image.format)
     image.draft(None, (at_least, at_least))
     image.load()
     rgb = _rgb(image)
@@ -163,7 +165,7 @@ def _decode(image: Image.Image, limits: ImageLimits, at_least: int) -> _Opened:
         rgb = rgb.transpose(_UPRIGHT[orientation])
     if orientation in _SIDEWAYS:
         width, height = height, width
-    return _Opened(rgb, width, height, media_type)
+    return _Opened(rgb, width, height, MEDIA_TYPES[kind])
 
 
 def _orientation(image: Image.Image) -> int:
