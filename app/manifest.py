@@ -56,8 +56,8 @@ class Calibration(_Part):
 
 class Manifest(_Part):
     format_version: Literal[1] = 1
-    name: str
-    version: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    version: str = Field(pattern=r"^[1-9][0-9]*$", description="A number that counts up.")
     created: datetime
     dimension: int
     input_size: int

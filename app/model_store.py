@@ -58,7 +58,7 @@ def active_version(store: Path, name: str) -> str | None:
     published = versions(store, name)
     try:
         chosen = (store / name / ACTIVE).read_text().strip()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         chosen = ""
     return chosen if chosen in published else (published[-1] if published else None)
 
@@ -111,7 +111,7 @@ def verify(bundle: Bundle) -> None:
     manifest = bundle.manifest
     for name, expected in manifest.files.items():
         path = bundle.path / name
-        if not path.resolve().is_relative_to(bundle.path.resolve()):
+        if "\0" in name or not path.resolve().is_relative_to(bundle.path.resolve()):
             raise ModelCorrupt(str(path), "it lies outside the bundle")
         try:
             actual = sha256_file(path)
