@@ -28,7 +28,9 @@ class Batcher:
         """``time.monotonic()`` of the last inference that worked."""
         self._max_batch = max_batch
         self._queue: queue.Queue[_Job | None] = queue.Queue(queue_size)
-        self._closed = threading.Event()
+        self._left_over: _Job | None = None
+        self._closed = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
         self._thread.start()
 
@@ -48,30 +50,38 @@ class Batcher:
 
     def submit(self, images: Pixels) -> "Future[Vectors]":
         """Queue up to ``max_batch`` images and return at once. Raises as ``embed`` does."""
-        if self._closed.is_set():
-            raise NotReady("it is shutting down")
         job = _Job(images, Future())
-        try:
-            self._queue.put_nowait(job)
-        except queue.Full as exc:
-            raise Overloaded() from exc
+        # A job queued behind the end would never be answered.
+        with self._closing:
+            if self._closed:
+                raise NotReady("it is shutting down")
+            try:
+                self._queue.put_nowait(job)
+            except queue.Full as exc:
+                raise Overloaded() from exc
         return job.future
 
     def close(self) -> None:
         """Finish what is queued, then stop."""
-        if not self._closed.is_set():
-            self._closed.set()
+        with self._closing:
+            first, self._closed = not self._closed, True
+        if first:
             self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while (job := self._left_over or self._queue.get()) is not None:
             jobs, stop = self._gather(job)
-            self._infer(jobs)
+            # A caller who gave up in the meantime has cancelled; from here on nobody can.
+            wanted = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+            if wanted:
+                self._infer(wanted)
             if stop:
                 return
 
     def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
+        """``first`` and what waits behind it, as far as it fits; and whether the end was reached."""
+        self._left_over = None
         jobs, count = [first], len(first.images)
         while count < self._max_batch:
             try:
@@ -80,6 +90,9 @@ class Batcher:
                 break
             if job is None:
                 return jobs, True
+            if count + len(job.images) > self._max_batch:
+                self._left_over = job
+                break
             jobs.append(job)
             count += len(job.images)
         return jobs, False

@@ -1,0 +1,85 @@
+"""The decode pool: order, errors as results, and a bounded queue."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from app import decoding
+from app.decoding import DecodePool
+from app.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable, Overloaded
+from app.images import DEFAULT_LIMITS, ImageLimits, PreparedImage, prepare
+from tests.images import picture
+
+PATIENCE_S = 10
+
+
+def test_results_come_in_order_and_failures_are_among_them() -> None:
+    pool = DecodePool(ImageLimits(max_bytes=50_000), threads=4)
+    data = [picture(0), b"", picture(1, "JPEG"), b"text", bytes(50_001), picture(2)]
+    results = pool.prepare(data, 32)
+    pool.close()
+    kinds = [type(result) for result in results]
+    assert kinds == [
+        PreparedImage,
+        ImageUndecodable,
+        PreparedImage,
+        ImageTypeUnsupported,
+        ImageTooLarge,
+        PreparedImage,
+    ]
+    for i in (0, 2, 5):
+        result = results[i]
+        assert isinstance(result, PreparedImage)
+        assert np.array_equal(result.pixels, prepare(data[i], 32).pixels)
+
+
+def test_nothing_gives_nothing() -> None:
+    pool = DecodePool(DEFAULT_LIMITS)
+    assert pool.prepare([], 32) == []
+    pool.close()
+
+
+def test_a_full_queue_is_an_answer_and_room_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, released = threading.Event(), threading.Event()
+
+    def slow(data: bytes, size: int, limits: ImageLimits) -> PreparedImage:
+        entered.set()
+        assert released.wait(PATIENCE_S)
+        return prepare(data, size, limits)
+
+    monkeypatch.setattr(decoding, "prepare", slow)
+    pool = DecodePool(DEFAULT_LIMITS, threads=1, queue_size=3)
+    answers: list[object] = []
+    first = threading.Thread(target=lambda: answers.extend(pool.prepare([picture(0)] * 2, 32)))
+    first.start()
+    assert entered.wait(PATIENCE_S)
+    with pytest.raises(Overloaded):
+        pool.prepare([picture(1)] * 3, 32)
+    released.set()
+    first.join(PATIENCE_S)
+    assert len(answers) == 2
+    for _ in range(3):
+        assert len(pool.prepare([picture(1)] * 3, 32)) == 3
+    pool.close()
+
+
+def test_no_more_than_the_threads_are_unpacked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+    both = threading.Barrier(2)
+
+    def counted(data: bytes, size: int, limits: ImageLimits) -> PreparedImage:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        both.wait(PATIENCE_S)
+        with lock:
+            running -= 1
+        return prepare(data, size, limits)
+
+    monkeypatch.setattr(decoding, "prepare", counted)
+    pool = DecodePool(DEFAULT_LIMITS, threads=2)
+    assert len(pool.prepare([picture(0)] * 8, 32)) == 8
+    pool.close()
+    assert most == 2
