@@ -83,10 +83,15 @@ class Catalog:
         self._lock = threading.RLock()
         with _translated():
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("PRAGMA foreign_keys=ON")
-        self._migrate(path)
+        try:
+            with _translated():
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.execute("PRAGMA foreign_keys=ON")
+            self._migrate(path)
+        except BaseException:
+            self._db.close()
+            raise
 
     def _migrate(self, path: Path) -> None:
         with self._transaction():
@@ -264,7 +269,11 @@ def _row(record: ImageRecord) -> tuple[object, ...]:
 
 def _record(row: tuple[Any, ...]) -> ImageRecord:
     values = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return ImageRecord(**{**values, "metadata": json.loads(values["metadata"])})
+    try:
+        metadata = json.loads(values["metadata"])
+    except ValueError as exc:
+        raise StorageUnavailable(f"the record of {values['id']!r} has been altered") from exc
+    return ImageRecord(**{**values, "metadata": metadata})
 
 
 @contextmanager

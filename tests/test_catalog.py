@@ -1,0 +1,235 @@
+"""The database: records and vectors, in order, and told apart from a spoilt file."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.catalog import SCHEMA_VERSION, Catalog, ImageRecord, Source
+from app.errors import StorageUnavailable
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gallery.sqlite3"
+
+
+@pytest.fixture
+def catalog(path: Path) -> Iterator[Catalog]:
+    opened = Catalog(path)
+    yield opened
+    opened.close()
+
+
+def record(image_id: str, **changes: object) -> ImageRecord:
+    plain = ImageRecord(
+        id=image_id,
+        sha256=f"sha-{image_id}",
+        filename=None,
+        label=None,
+        metadata={},
+        width=96,
+        height=64,
+        media_type="image/png",
+        bytes=1000,
+    )
+    return replace(plain, **changes)
+
+
+def put(catalog: Catalog, *ids: str, model: str = "m", value: float = 0) -> None:
+    catalog.put([record(i) for i in ids], np.full((len(ids), 4), value, np.float32), model)
+
+
+def ids(records: list[ImageRecord]) -> list[str]:
+    return [each.id for each in records]
+
+
+def vectors(catalog: Catalog, model: str = "m", chunk: int = 4096) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for names, rows in catalog.vectors(model, 4, chunk):
+        found.update(zip(names, rows.tolist(), strict=True))
+    return found
+
+
+def test_a_record_comes_back_as_it_went_also_after_a_restart(catalog: Catalog, path: Path) -> None:
+    given = record(
+        "späte tür?",
+        filename="日本.png",
+        label="🍎",
+        metadata={"größe": [1, 2.5, None, {"deep": "'; DROP TABLE images; --"}], "": True},
+    )
+    catalog.put([given], np.arange(4, dtype=np.float32)[None], "m")
+    assert catalog.get([given.id]) == {given.id: replace(given, position=1)}
+    catalog.close()
+    again = Catalog(path)
+    assert again.get([given.id]) == {given.id: replace(given, position=1)}
+    assert vectors(again) == {given.id: [0, 1, 2, 3]}
+    again.close()
+
+
+def test_only_what_exists_is_found_however_many_are_asked_for(catalog: Catalog) -> None:
+    names = [f"id{i}" for i in range(1200)]
+    put(catalog, *names)
+    assert catalog.get(["none"]) == {}
+    assert catalog.get([]) == {}
+    assert set(catalog.get([*names, "none"])) == set(names)
+    assert len(catalog) == 1200
+
+
+def test_a_replaced_image_keeps_its_place_and_loses_other_models_vectors(catalog: Catalog) -> None:
+    put(catalog, "a", "b", "c")
+    catalog.put_vectors([2], np.ones((1, 4), np.float32), "other")
+    catalog.put([record("b", sha256="new", label="l")], np.full((1, 4), 7, np.float32), "m")
+    page = catalog.page(0, 10)
+    assert ids(page) == ["a", "b", "c"]
+    assert (page[1].sha256, page[1].label, page[1].position) == ("new", "l", 2)
+    assert vectors(catalog)["b"] == [7, 7, 7, 7]
+    assert vectors(catalog, "other") == {}
+
+
+def test_deletion_takes_the_vectors_along_and_positions_are_not_used_again(
+    catalog: Catalog,
+) -> None:
+    put(catalog, "a", "b")
+    catalog.delete("b")
+    catalog.delete("never there")
+    assert vectors(catalog) == {"a": [0, 0, 0, 0]}
+    put(catalog, "c")
+    assert [each.position for each in catalog.page(0, 10)] == [1, 3]
+
+
+def test_pages_follow_the_order_of_arrival(catalog: Catalog) -> None:
+    put(catalog, *"zyxwv")
+    first = catalog.page(0, 2)
+    second = catalog.page(first[-1].position, 2)
+    third = catalog.page(second[-1].position, 2)
+    assert [ids(first), ids(second), ids(third)] == [["z", "y"], ["x", "w"], ["v"]]
+    assert catalog.page(third[-1].position, 2) == []
+
+
+def test_images_without_a_vector_of_a_model_are_found(catalog: Catalog) -> None:
+    put(catalog, "a", "b", "c")
+    assert catalog.without_vector("m", 10) == []
+    assert ids(catalog.without_vector("other", 2)) == ["a", "b"]
+    catalog.put_vectors([1, 3], np.ones((2, 4), np.float32), "other")
+    assert ids(catalog.without_vector("other", 10)) == ["b"]
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7, 100])
+def test_vectors_come_in_chunks_and_exactly(catalog: Catalog, chunk: int) -> None:
+    values = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
+    catalog.put([record(f"id{i}") for i in range(7)], values, "m")
+    parts = list(catalog.vectors("m", 4, chunk))
+    assert [name for names, _ in parts for name in names] == [f"id{i}" for i in range(7)]
+    assert np.array_equal(np.concatenate([rows for _, rows in parts]), values)
+    assert max(len(names) for names, _ in parts) == min(chunk, 7)
+    assert list(catalog.vectors("unknown", 4)) == []
+
+
+@pytest.mark.parametrize(
+    ("blob", "reason"),
+    [
+        (b"short", "wrong length"),
+        (np.array([0, 1, np.nan, 3], "<f4").tobytes(), "altered"),
+        (np.array([0, 1, np.inf, 3], "<f4").tobytes(), "altered"),
+    ],
+)
+def test_a_spoilt_vector_is_reported(
+    catalog: Catalog, path: Path, blob: bytes, reason: str
+) -> None:
+    put(catalog, "a", "b")
+    tamper(path, "UPDATE vectors SET vector = ? WHERE position = 2", blob)
+    with pytest.raises(StorageUnavailable, match=reason):
+        vectors(catalog)
+
+
+def test_spoilt_metadata_is_reported(catalog: Catalog, path: Path) -> None:
+    put(catalog, "a")
+    tamper(path, "UPDATE images SET metadata = ?", "{cut sh")
+    with pytest.raises(StorageUnavailable, match="altered"):
+        catalog.get(["a"])
+
+
+def tamper(path: Path, statement: str, *values: object) -> None:
+    database = sqlite3.connect(path)
+    database.execute(statement, values)
+    database.commit()
+    database.close()
+
+
+def test_a_write_that_fails_half_way_leaves_nothing(catalog: Catalog) -> None:
+    broken = record("b", filename=object())
+    with pytest.raises(StorageUnavailable):
+        catalog.put([record("a"), broken], np.zeros((2, 4), np.float32), "m")
+    assert len(catalog) == 0
+    assert vectors(catalog) == {}
+    put(catalog, "a")
+    assert len(catalog) == 1
+
+
+def test_another_programs_lock_is_our_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = Catalog(path)
+    catalog._db.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(path)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageUnavailable, match="locked"):
+        put(catalog, "a")
+    assert len(catalog) == 0, "reading goes on"
+    other.rollback()
+    other.close()
+    put(catalog, "a")
+    catalog.close()
+
+
+def test_a_database_of_a_newer_version_is_refused(catalog: Catalog, path: Path) -> None:
+    catalog.close()
+    tamper(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(StorageUnavailable, match="newer version"):
+        Catalog(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database" * 1000, b"SQLite format 3\0" + b"x" * 9000]
+)
+def test_a_file_that_is_no_database_is_our_error(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(StorageUnavailable, match="not a database"):
+        Catalog(path)
+
+
+def test_a_folder_in_its_place_is_our_error(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StorageUnavailable, match="unable to open"):
+        Catalog(path)
+
+
+def test_digests_and_their_uses(catalog: Catalog) -> None:
+    zeros = np.zeros((2, 4), np.float32)
+    catalog.put([record("a", sha256="same"), record("b", sha256="same")], zeros, "m")
+    assert catalog.digests() == {"same"}
+    catalog.delete("a")
+    assert catalog.uses("same")
+    catalog.delete("b")
+    assert not catalog.uses("same")
+    assert catalog.digests() == set()
+
+
+def test_a_file_is_known_by_path_size_and_date(catalog: Catalog) -> None:
+    source = Source("/photos/a.png", 100, 5)
+    assert not catalog.knows(source)
+    catalog.remember([source])
+    assert catalog.knows(source)
+    assert not catalog.knows(replace(source, size=101))
+    assert not catalog.knows(replace(source, modified_ns=6))
+    catalog.remember([replace(source, size=101)])
+    assert catalog.knows(replace(source, size=101))
+    assert not catalog.knows(source)
+
+
+def test_commits_are_made_to_last(catalog: Catalog) -> None:
+    (mode,) = catalog._db.execute("PRAGMA journal_mode").fetchone()
+    (level,) = catalog._db.execute("PRAGMA synchronous").fetchone()
+    assert (mode, level) == ("wal", 2)
