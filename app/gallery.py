@@ -154,9 +154,7 @@ class Gallery:
                 self._blobs.put(write.data)
             self._catalog.put(records, vectors, model_id)
         except GemelloError:
-            # What cannot be removed now is collected at the next start.
-            with contextlib.suppress(GemelloError):
-                self._drop_unused([record.sha256 for record in records])
+            self._drop_unused([record.sha256 for record in records])
             raise
         self._index.add(list(plan.writes), vectors)
         self._drop_unused(plan.replaced)
@@ -178,7 +176,7 @@ class Gallery:
         return self._catalog.page(after, limit)
 
     def remove(self, image_id: str) -> None:
-        """Forget an image and its bytes. Raises ``ImageNotFound``."""
+        """Forget an image and its bytes. Raises ``ImageNotFound`` or ``StorageUnavailable``."""
         with self._writing:
             record = self.get(image_id)
             self._catalog.delete(image_id)
@@ -187,9 +185,11 @@ class Gallery:
         self._metrics.images_removed.inc()
 
     def _drop_unused(self, digests: Sequence[str]) -> None:
-        for digest in digests:
-            if not self._catalog.uses(digest):
-                self._blobs.delete(digest)
+        # What cannot be removed now is collected at the next start.
+        with contextlib.suppress(GemelloError):
+            for digest in digests:
+                if not self._catalog.uses(digest):
+                    self._blobs.delete(digest)
 
     def search(self, data: bytes, top_k: int = 10, offset: int = 0) -> SearchPage:
         """The gallery sorted by distance from an image, ``top_k`` entries from ``offset`` on.

@@ -1,0 +1,332 @@
+"""The domain without HTTP: conflicts, failures at every step, restarts, and many threads."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.blobs import BlobStore, sha256
+from app.catalog import Catalog
+from app.errors import (
+    ImageConflict,
+    ImageNotFound,
+    ImageTypeUnsupported,
+    ImageUndecodable,
+    StorageFull,
+    StorageUnavailable,
+)
+from app.gallery import Gallery, NewImage, OnConflict
+from app.testing import FakeEncoder
+from tests.galleries import Parts, opened, stored_files
+from tests.images import picture
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    with opened(tmp_path) as parts:
+        yield parts
+
+
+@pytest.fixture
+def gallery(parts: Parts) -> Gallery:
+    return parts.gallery
+
+
+def new(seed: int, image_id: str | None = None, **facts: object) -> NewImage:
+    return NewImage(picture(seed), image_id, **facts)
+
+
+def statuses(results: list) -> list[str]:
+    return [result.status for result in results]
+
+
+def found(gallery: Gallery, seed: int, top_k: int = 1000) -> list[tuple[str, float]]:
+    page = gallery.search(picture(seed), top_k)
+    return [(match.image.id, match.distance) for match in page.matches]
+
+
+def state(gallery: Gallery, root: Path) -> tuple:
+    """All that anyone can see of a gallery: its records, its files, its answers."""
+    return gallery.list_images(0, 1000), stored_files(root), found(gallery, 100), len(gallery)
+
+
+def test_an_image_is_stored_with_what_was_said_of_it(gallery: Gallery) -> None:
+    (result,) = gallery.add([new(1, filename="a.png", label="l", metadata={"price": 5})])
+    record, data = gallery.image(str(result.id))
+    assert result.id == sha256(picture(1))[:32] == record.id
+    assert (record.filename, record.label, record.metadata) == ("a.png", "l", {"price": 5})
+    assert (record.width, record.height, record.bytes) == (96, 64, len(picture(1)))
+    assert data == picture(1)
+    assert found(gallery, 1)[0][1] < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("on_conflict", "status", "kept"),
+    [("skip", "skipped", 1), ("replace", "replaced", 2), ("error", "failed", 1)],
+)
+@pytest.mark.parametrize("calls", ["one", "two"])
+def test_a_taken_id(
+    gallery: Gallery,
+    tmp_path: Path,
+    calls: str,
+    on_conflict: OnConflict,
+    status: str,
+    kept: int,
+) -> None:
+    if calls == "one":
+        results = gallery.add([new(1, "a"), new(2, "a")], on_conflict)
+    else:
+        results = gallery.add([new(1, "a")]) + gallery.add([new(2, "a")], on_conflict)
+    assert statuses(results) == ["created", status]
+    if status == "failed":
+        assert isinstance(results[1].error, ImageConflict)
+    assert gallery.image("a")[1] == picture(kept)
+    assert stored_files(tmp_path) == [sha256(picture(kept))]
+    assert len(gallery) == 1
+    assert found(gallery, kept)[0][1] < 1e-3
+
+
+def test_replacing_back_and_forth_in_one_call_keeps_the_bytes(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    gallery.add([new(1, "a")])
+    results = gallery.add([new(2, "a"), new(1, "a")], "replace")
+    assert statuses(results) == ["replaced", "replaced"]
+    assert gallery.image("a")[1] == picture(1)
+    assert stored_files(tmp_path) == [sha256(picture(1))]
+
+
+def test_what_is_no_image_does_not_stop_the_others(gallery: Gallery) -> None:
+    results = gallery.add([new(1), NewImage(b"text"), NewImage(b""), new(2)])
+    assert statuses(results) == ["created", "failed", "failed", "created"]
+    assert isinstance(results[1].error, ImageTypeUnsupported)
+    assert isinstance(results[2].error, ImageUndecodable)
+    assert len(gallery) == 2
+    assert statuses(gallery.add([NewImage(b"text")])) == ["failed"]
+    assert gallery.add([]) == []
+
+
+def test_two_ids_may_share_their_bytes(gallery: Gallery, tmp_path: Path) -> None:
+    gallery.add([new(1, "a"), new(1, "b")])
+    assert stored_files(tmp_path) == [sha256(picture(1))]
+    gallery.remove("a")
+    assert gallery.image("b")[1] == picture(1)
+    gallery.remove("b")
+    assert stored_files(tmp_path) == []
+
+
+def test_an_unknown_id_is_named(gallery: Gallery) -> None:
+    for call in (gallery.get, gallery.image, gallery.remove):
+        with pytest.raises(ImageNotFound, match="'none'"):
+            call("none")
+
+
+def test_ties_are_in_the_order_of_their_ids(gallery: Gallery) -> None:
+    gallery.add([new(1, name) for name in ("c", "a", "b")])
+    assert [name for name, _ in found(gallery, 1)] == ["a", "b", "c"]
+
+
+def test_pages_of_a_search(gallery: Gallery) -> None:
+    gallery.add([new(seed, f"id{seed}") for seed in range(7)])
+    whole = [name for name, _ in found(gallery, 3)]
+    first = gallery.search(picture(3), 3)
+    middle = gallery.search(picture(3), 3, offset=3)
+    last = gallery.search(picture(3), 3, offset=6)
+    pages = (first, middle, last)
+    assert [m.image.id for page in pages for m in page.matches] == whole
+    assert [page.next_offset for page in pages] == [3, 6, None]
+    assert [m.rank for m in middle.matches] == [4, 5, 6]
+    beyond = gallery.search(picture(3), 3, offset=7)
+    assert (beyond.matches, beyond.total, beyond.next_offset) == ([], 7, None)
+    with pytest.raises(ImageTypeUnsupported):
+        gallery.search(b"text")
+
+
+class Failpoints:
+    """Raises at the n-th step of a write: before or after each touch of the disk."""
+
+    def __init__(self) -> None:
+        self.armed: int | None = None
+        self.passed = 0
+        self.error: Exception = StorageUnavailable("the disk failed")
+
+    def arm(self, step: int | None, error: Exception | None = None) -> None:
+        self.armed, self.passed = step, 0
+        self.error = error or self.error
+
+    def step(self) -> None:
+        self.passed += 1
+        if self.passed == self.armed:
+            raise self.error
+
+
+def failing(points: Failpoints) -> tuple[type[Catalog], type[BlobStore]]:
+    class FailingCatalog(Catalog):
+        def put(self, *args: object) -> None:
+            points.step()
+            super().put(*args)  # type: ignore[arg-type]
+
+        def _put_vector(self, *args: object) -> None:
+            points.step()
+            super()._put_vector(*args)  # type: ignore[arg-type]
+            points.step()
+
+        def delete(self, image_id: str) -> None:
+            points.step()
+            super().delete(image_id)
+
+    class FailingBlobs(BlobStore):
+        def put(self, data: bytes) -> str:
+            points.step()
+            digest = super().put(data)
+            points.step()
+            return digest
+
+    return FailingCatalog, FailingBlobs
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("the disk failed"), StorageFull()])
+def test_a_failure_at_any_step_of_adding_changes_nothing(
+    tmp_path: Path, error: StorageFull | StorageUnavailable
+) -> None:
+    points = Failpoints()
+    catalog, blobs = failing(points)
+    with opened(tmp_path, catalog=catalog, blobs=blobs) as parts:
+        gallery = parts.gallery
+        gallery.add([new(1, "a"), new(2, "b")])
+        before = state(gallery, tmp_path)
+        points.arm(None)
+        gallery.add([new(3, "c"), new(4, "d")])
+        steps = points.passed
+        assert steps == 9, "two files, a transaction, two vectors"
+        gallery.remove("c")
+        gallery.remove("d")
+        for step in range(1, steps + 1):
+            points.arm(step, error)
+            with pytest.raises(type(error)):
+                gallery.add([new(3, "c"), new(4, "a")], "replace")
+            points.arm(None)
+            assert state(gallery, tmp_path) == before, f"step {step}"
+        assert statuses(gallery.add([new(3, "c"), new(4, "a")], "replace")) == [
+            "created",
+            "replaced",
+        ]
+
+
+def test_a_failure_of_removing_changes_nothing(tmp_path: Path) -> None:
+    points = Failpoints()
+    catalog, blobs = failing(points)
+    with opened(tmp_path, catalog=catalog, blobs=blobs) as parts:
+        parts.gallery.add([new(1, "a"), new(2, "b")])
+        before = state(parts.gallery, tmp_path)
+        points.arm(1)
+        with pytest.raises(StorageUnavailable):
+            parts.gallery.remove("a")
+        assert state(parts.gallery, tmp_path) == before
+
+
+def test_a_file_that_cannot_be_removed_is_collected_at_the_next_start(tmp_path: Path) -> None:
+    class Stuck(BlobStore):
+        def delete(self, digest: str) -> None:
+            raise StorageUnavailable("the disk is read-only")
+
+    with opened(tmp_path, blobs=Stuck) as parts:
+        parts.gallery.add([new(1, "a"), new(2, "b")])
+        # Both changes are durable by the time the file resists, so both have happened.
+        assert statuses(parts.gallery.add([new(3, "a")], "replace")) == ["replaced"]
+        parts.gallery.remove("b")
+        assert [name for name, _ in found(parts.gallery, 3)] == ["a"]
+        assert len(stored_files(tmp_path)) == 3
+    with opened(tmp_path) as parts:
+        assert stored_files(tmp_path) == [sha256(picture(3))]
+        assert found(parts.gallery, 3)[0][1] < 1e-3
+
+
+def test_a_restart_gives_the_same_answers_without_embedding_again(tmp_path: Path) -> None:
+    with opened(tmp_path) as parts:
+        parts.gallery.add([new(seed) for seed in range(20)])
+        parts.gallery.remove(sha256(picture(5))[:32])
+        before = state(parts.gallery, tmp_path)
+    with opened(tmp_path) as parts:
+        assert parts.embedded_again == 0
+        assert state(parts.gallery, tmp_path) == before
+
+
+def test_another_model_embeds_everything_again_from_the_stored_bytes(tmp_path: Path) -> None:
+    class Mirrored(FakeEncoder):
+        def embed(self, images: np.ndarray) -> np.ndarray:
+            return super().embed(images[:, :, ::-1])
+
+    with opened(tmp_path) as parts:
+        parts.gallery.add([new(seed) for seed in range(40)])
+        before = found(parts.gallery, 100)
+    with opened(tmp_path, encoder=Mirrored(seed="mirrored")) as parts:
+        assert parts.embedded_again == 40
+        assert found(parts.gallery, 7)[0] == (sha256(picture(7))[:32], pytest.approx(0, abs=1e-3))
+        assert len(parts.gallery) == 40
+    with opened(tmp_path) as parts:
+        assert parts.embedded_again == 0, "the first model's vectors were kept"
+        assert found(parts.gallery, 100) == before
+
+
+def test_an_altered_file_is_reported_when_it_is_needed(tmp_path: Path) -> None:
+    with opened(tmp_path) as parts:
+        parts.gallery.add([new(1, "a")])
+        digest = sha256(picture(1))
+        (tmp_path / "blobs" / digest[:2] / digest).write_bytes(picture(2))
+        with pytest.raises(StorageUnavailable, match="altered"):
+            parts.gallery.image("a")
+    with (
+        pytest.raises(StorageUnavailable, match="altered"),
+        opened(tmp_path, encoder=FakeEncoder(seed="other")),
+    ):
+        pass
+
+
+def test_many_threads_that_add_the_same_bytes_make_one_image(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    together = threading.Barrier(8)
+
+    def add(_: int) -> str:
+        together.wait()
+        (result,) = gallery.add([new(1)])
+        return result.status
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(pool.map(add, range(8)))
+    assert answers == ["created"] + ["skipped"] * 7
+    assert stored_files(tmp_path) == [sha256(picture(1))]
+    assert len(gallery) == 1
+
+
+def test_a_search_beside_adding_and_removing_never_comes_short(gallery: Gallery) -> None:
+    gallery.add([new(seed, f"fixed{seed}") for seed in range(10)])
+    moving = [new(seed, f"moving{seed}") for seed in range(10, 20)]
+    done = threading.Event()
+
+    def churn() -> None:
+        for _ in range(8):
+            gallery.add(moving)
+            for image in moving:
+                gallery.remove(str(image.id))
+        done.set()
+
+    writer = threading.Thread(target=churn)
+    writer.start()
+    searches = 0
+    try:
+        while not done.is_set():
+            page = gallery.search(picture(0), 10)
+            assert len(page.matches) == 10
+            assert page.matches[0].image.id == "fixed0"
+            distances = [match.distance for match in page.matches]
+            assert distances == sorted(distances)
+            searches += 1
+    finally:
+        writer.join()
+    assert searches > 5
+    assert len(gallery) == 10
