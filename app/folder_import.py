@@ -41,14 +41,18 @@ def image_files(root: Path) -> Iterator[Path]:
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(folder, name)
+            path = Path(folder, name)
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                continue
+            # Opening a pipe would wait for ever; a dangling link is yielded, to be reported.
+            if path.is_file() or not path.exists():
+                yield path
 
 
 def label_of(path: Path, root: Path) -> str | None:
     """The first folder below ``root`` on the way to ``path``; None for files directly in it."""
     parts = path.relative_to(root).parts
-    return parts[0] if len(parts) > 1 else None
+    return _shown(parts[0]) if len(parts) > 1 else None
 
 
 def import_folder(
@@ -68,14 +72,14 @@ def import_folder(
     files = image_files(root)
     while not stop.is_set() and (chunk := list(islice(files, _CHUNK))):
         progress.seen += len(chunk)
-        sources = [(path, source) for path in chunk if (source := _source(path))]
+        sources = [(path, _source(path)) for path in chunk]
         new = [(path, source) for path, source in sources if not catalog.knows(source)]
         if not new:
             continue
         images = [
             NewImage(
                 data=_read(path, max_bytes),
-                filename=path.relative_to(root).as_posix(),
+                filename=_shown(path.relative_to(root).as_posix()),
                 label=label_of(path, root),
             )
             for path, _ in new
@@ -104,12 +108,19 @@ def _add(gallery: Gallery, images: Sequence[NewImage], stop: threading.Event) ->
     return []
 
 
-def _source(path: Path) -> Source | None:
+def _source(path: Path) -> Source:
+    # Escaped, not replaced: two names must not become one.
+    name = os.fsencode(path).decode(errors="backslashreplace")
     try:
         status = path.stat()
     except OSError:
-        return None
-    return Source(str(path), status.st_size, status.st_mtime_ns)
+        return Source(name, 0, 0)
+    return Source(name, status.st_size, status.st_mtime_ns)
+
+
+def _shown(name: str) -> str:
+    """A file's name as valid Unicode, which on Linux it need not be."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _read(path: Path, max_bytes: int) -> bytes:
