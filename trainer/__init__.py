@@ -1,0 +1,7 @@
+"""The offline trainer: a folder of images in, a published model out. Knows TensorFlow."""
+
+import os
+
+# TensorFlow reports its build and its GPU search at import; only what is wrong should be seen.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")

