@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(16, ge=1, le=1024, description="Most images in one inference.")
     queue_size: int = Field(
-        256, ge=1, description="Images that may wait for the model; more are answered with 429."
+        256, ge=16, description="Images that may wait for the model; more are answered with 429."
     )
     log_format: Literal["console", "json"] = Field(
         "console", description="`console` for people, `json` for a log collector."
@@ -129,9 +129,9 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | CLIENT_VARIABLES
     for variable in sorted(given):
         if variable.upper().startswith(PREFIX) and variable.upper() not in known:
-            raise SettingsError(
-                f"{variable}={given[variable]!r} is not a setting; see docs/settings.md."
-            )
+            # A misspelt key is a secret all the same.
+            shown = "a secret" if "KEY" in variable.upper() else repr(given[variable])
+            raise SettingsError(f"{variable}={shown} is not a setting; see docs/settings.md.")
     chosen = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**chosen)
