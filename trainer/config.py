@@ -1,8 +1,11 @@
 """Every knob of a training run, typed, with its default and its reason."""
 
+from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trainer.errors import ConfigError
 
 Backbone = Literal[
     "efficientnet_lite0",
@@ -74,3 +77,14 @@ class TrainConfig(BaseModel):
     def cache_size(self) -> int:
         """Side of cached training images: a quarter larger, so that crops keep their detail."""
         return self.input_size * 5 // 4
+
+
+def read_config(values: Mapping[str, object]) -> TrainConfig:
+    """Check ``values``, text from a command line included. Raises ``ConfigError`` in a sentence."""
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as exc:
+        problem = exc.errors()[0]
+        name = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{name}: {message}." if name else f"{message}.") from exc

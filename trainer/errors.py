@@ -1,6 +1,7 @@
 """What can go wrong in training, in one sentence each.
 
 TrainerError
+├── ConfigError      a knob is unknown or has an impossible value
 ├── DataError        the folder or CSV cannot be trained on
 ├── WeightsError     pretrained weights cannot be had
 └── TrainingFailed   the network collapsed, or its loss is not a number
@@ -14,6 +15,11 @@ class TrainerError(GemelloError):
 
     code = "training_error"
     title = "Training error"
+
+
+class ConfigError(TrainerError):
+    code = "training_config_invalid"
+    title = "Invalid training configuration"
 
 
 class DataError(TrainerError):

@@ -8,9 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.config import load_settings
 from app.model_store import activate, active_version, list_models, resolve
-from gemello.commands.options import Json, Store
+from gemello.commands.options import Json, Store, model_store
 
 
 def register(app: typer.Typer) -> None:
@@ -22,9 +21,7 @@ def register(app: typer.Typer) -> None:
     @models.command("list")
     def list_all(store: Store = None, as_json: Json = False) -> None:
         """List every published model. Example: `gemello models list`"""
-        from app.model_store import list_models
-
-        folder = _store(store)
+        folder = model_store(store)
         rows = [_row(folder, title) for title in list_models(folder)]
         if as_json:
             typer.echo(json.dumps(rows, indent=2))
@@ -40,9 +37,7 @@ def register(app: typer.Typer) -> None:
         store: Store = None,
     ) -> None:
         """Print a model's manifest as JSON. Example: `gemello models show default`"""
-        from app.model_store import resolve
-
-        bundle = resolve(_store(store), model, verify_files=False)
+        bundle = resolve(model_store(store), model, verify_files=False)
         typer.echo(bundle.manifest.model_dump_json(indent=2))
 
     @models.command()
@@ -51,9 +46,7 @@ def register(app: typer.Typer) -> None:
         store: Store = None,
     ) -> None:
         """Hold every file of a model to its checksum. Example: `gemello models verify default`"""
-        from app.model_store import resolve
-
-        bundle = resolve(_store(store), model)
+        bundle = resolve(model_store(store), model)
         typer.echo(f"{bundle.title}: {len(bundle.manifest.files)} files match their checksums.")
 
     @models.command()
@@ -61,23 +54,13 @@ def register(app: typer.Typer) -> None:
         model: Annotated[str, typer.Argument(help="name/version")], store: Store = None
     ) -> None:
         """Make a version the one that serves. Example: `gemello models use default/1`"""
-        from app.model_store import activate, resolve
-
-        folder = _store(store)
+        folder = model_store(store)
         bundle = resolve(folder, model)
         activate(folder, bundle.manifest.name, bundle.manifest.version)
         typer.echo(f"{bundle.title} is active; a service picks it up when it starts.")
 
 
-def _store(given: Path | None) -> Path:
-    from app.config import load_settings
-
-    return given or load_settings().model_store
-
-
 def _row(store: Path, title: str) -> dict[str, Any]:
-    from app.model_store import active_version, resolve
-
     manifest = resolve(store, title, verify_files=False).manifest
     metrics = manifest.evaluation.metrics if manifest.evaluation else {}
     return {

@@ -21,3 +21,10 @@ Store = Annotated[
 ]
 
 DEFAULT = DEFAULT_URL
+
+
+def model_store(given: Path | None) -> Path:
+    """The folder of models: as given, or as the service would have it."""
+    from app.config import load_settings
+
+    return given or load_settings().model_store

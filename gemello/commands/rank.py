@@ -1,5 +1,37 @@
+"""``gemello rank``: for every query image, the gallery sorted by distance."""
+
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from gemello.commands.encoders import Model, chosen_encoder
+from gemello.commands.options import Store
 
 
 def register(app: typer.Typer) -> None:
-    pass
+    @app.command()
+    def rank(
+        queries: Annotated[Path, typer.Option(help="Folder of query images.")],
+        gallery: Annotated[Path, typer.Option(help="Folder of images to sort.")],
+        out: Annotated[Path, typer.Option(help="JSON file to write.")],
+        model: Model = None,
+        store: Store = None,
+    ) -> None:
+        """Write, for every query image, the whole gallery sorted by distance.
+
+        Example: `gemello rank --queries q/ --gallery g/ --out ranks.json --model mine`
+        """
+        encoder, _ = chosen_encoder(model, None, False, None, 0, store)
+        from app.folder_import import image_files
+        from trainer.progress import say, track
+        from trainer.rank import rank as run
+
+        total = sum(
+            1 for folder in (queries, gallery) if folder.is_dir() for _ in image_files(folder)
+        )
+        with track("embedding", total) as advance:
+            bad = run(encoder, queries, gallery, out, advance)
+        for path, reason in bad.items():
+            say(f"left out {path}: {reason}")
+        typer.echo(f"wrote {out}")
