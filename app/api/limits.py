@@ -109,7 +109,7 @@ class RequestLimits:
         may_read = read_key is None or _same(given, read_key.get_secret_value())
         if may_read and (reads or path in _READING_POSTS):
             return
-        if may_read and given:
+        if read_key and may_read:
             raise RequestRefused(403, "key_may_not_write", "This key may read but not write.")
         raise RequestRefused(
             401, "key_missing", "Send a valid key, as X-API-Key or Authorization: Bearer."
