@@ -13,7 +13,10 @@ def configure_logs(style: Literal["console", "json"], level: str) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # A plain traceback: the default shows every local variable, keys and images included.
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     exceptions = [structlog.processors.format_exc_info] if style == "json" else []
     shared: list[structlog.typing.Processor] = [

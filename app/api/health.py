@@ -10,7 +10,7 @@ from app import __version__
 from app.api import schemas
 from app.api.deps import Serving
 from app.api.problems import problems
-from app.errors import NotReady, Overloaded
+from app.errors import GemelloError, NotReady, Overloaded
 
 router = APIRouter(tags=["operation"])
 
@@ -29,7 +29,9 @@ async def health(service: Serving) -> schemas.Health:
         raise NotReady("the model's queue is full") from exc
     except TimeoutError as exc:
         raise NotReady(f"the model did not answer within {_PROBE_TIMEOUT_S:g} s") from exc
-    except (ValueError, RuntimeError) as exc:
+    except GemelloError:
+        raise
+    except Exception as exc:  # each runtime fails in its own way
         raise NotReady(f"the model failed: {exc}") from exc
     manifest = service.bundle.manifest
     return schemas.Health(

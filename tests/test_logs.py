@@ -1,0 +1,55 @@
+"""Log lines for people and for collectors; a traceback shows no variables."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import logging, structlog
+from app.logs import configure_logs
+configure_logs({style!r}, {level!r})
+log = structlog.get_logger()
+log.debug("quiet")
+log.info("hello", images=3)
+logging.getLogger("uvicorn.error").warning("from a library")
+def fail():
+    secret = "hunter" + "2"
+    raise RuntimeError("broken")
+try:
+    fail()
+except RuntimeError as exc:
+    log.error("unhandled", exc_info=exc)
+"""
+
+
+def run(style: str, level: str = "info") -> str:
+    program = PROGRAM.format(style=style, level=level)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    return done.stderr
+
+
+def test_every_line_for_a_collector_is_json() -> None:
+    lines = [json.loads(line) for line in run("json").splitlines()]
+    assert [line["event"] for line in lines] == ["hello", "from a library", "unhandled"]
+    assert (lines[0]["images"], lines[0]["level"]) == (3, "info")
+    assert "RuntimeError: broken" in lines[2]["exception"]
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_a_traceback_tells_where_and_shows_no_variable(style: str) -> None:
+    text = run(style)
+    assert "RuntimeError: broken" in text
+    assert "in fail" in text
+    assert "hunter2" not in text
+
+
+def test_the_level_is_the_least_serious_that_is_logged() -> None:
+    assert "quiet" in run("console", "debug")
+    assert "hello" not in run("console", "warning")
+    assert "unhandled" in run("console", "error")
