@@ -19,7 +19,7 @@ from app.catalog import Catalog
 from app.config import Settings
 from app.decoding import DecodePool
 from app.encoder import Vectors, load_encoder
-from app.errors import NotReady, SettingsError
+from app.errors import GemelloError, NotReady, SettingsError
 from app.folder_import import Progress, import_folder
 from app.gallery import Gallery
 from app.index import FlatIndex
@@ -63,9 +63,14 @@ class Service:
         if settings.gallery_dir and not settings.gallery_dir.is_dir():
             raise SettingsError(f"GEMELLO_GALLERY_DIR={settings.gallery_dir} is not a folder.")
         self._lock = _own(settings.data_dir)
+        try:
+            blobs = BlobStore(settings.data_dir / "blobs")
+            self._catalog = Catalog(settings.data_dir / "gallery.sqlite3")
+        except GemelloError:
+            os.close(self._lock)
+            raise
         self.metrics = Metrics()
         self.startup = Startup()
-        self._catalog = Catalog(settings.data_dir / "gallery.sqlite3")
         self.batcher = Batcher(
             encoder, max_batch=settings.max_batch, queue_size=settings.queue_size
         )
@@ -74,7 +79,7 @@ class Service:
         )
         self.gallery = Gallery(
             self._catalog,
-            BlobStore(settings.data_dir / "blobs"),
+            blobs,
             FlatIndex(encoder.dimension),
             self.batcher,
             self._decoder,
@@ -90,7 +95,7 @@ class Service:
 
     def stop(self) -> None:
         """Finish accepted work and close the files."""
-        self.startup.state = "stopping"
+        self.startup.state, self.startup.reason = "stopping", "it is shutting down"
         self._stop.set()
         if self._starter.ident is not None:
             self._starter.join()
@@ -109,7 +114,8 @@ class Service:
         calibration = self.bundle.manifest.calibration
         if calibration is None:
             return None
-        return 1 / (1 + math.exp(-(calibration.intercept + calibration.slope * distance)))
+        # The logistic function by way of tanh, which no distance makes overflow.
+        return (1 + math.tanh((calibration.intercept + calibration.slope * distance) / 2)) / 2
 
     def probe(self) -> "Future[Vectors] | None":
         """Ask the model for an embedding; None when it gave one a moment ago.
