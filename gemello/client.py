@@ -44,7 +44,10 @@ class Client:
         retries: int = 5,
     ) -> None:
         headers = {"X-API-Key": key} if key else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+        except httpx.InvalidURL as exc:
+            raise Unreachable(f"No Gemello answers at {url}: {exc}.") from exc
         self._url, self._retries = url, retries
 
     def __enter__(self) -> Self:
@@ -129,7 +132,13 @@ class Client:
     def _object(
         self, method: str, path: str, *, retry: bool = True, **options: Any
     ) -> dict[str, Any]:
-        answer: dict[str, Any] = self._send(method, path, retry=retry, **options).json()
+        response = self._send(method, path, retry=retry, **options)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise Unreachable(f"{self._url} answers, but not as Gemello does.")
         return answer
 
     def _send(
