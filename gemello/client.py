@@ -1,6 +1,7 @@
 """The Python client of the service; needs httpx alone."""
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -70,7 +71,7 @@ class Client:
 
     def search(self, image: Path | bytes, *, top_k: int = 10, offset: int = 0) -> dict[str, Any]:
         """The gallery sorted by distance from ``image``, which is not stored."""
-        name, data = ("query", image) if isinstance(image, bytes) else (image.name, None)
+        name, data = ("query", image) if isinstance(image, bytes) else (_shown(image), None)
         with ExitStack() as files:
             content = files.enter_context(image.open("rb")) if isinstance(image, Path) else data
             return self._object(
@@ -97,7 +98,7 @@ class Client:
         data = {name: json.dumps(list(v)) for name, v in lists.items() if v is not None}
         with ExitStack() as stack:
             files: list[tuple[str, tuple[str, BinaryIO]]] = [
-                ("images", (path.name, stack.enter_context(path.open("rb")))) for path in paths
+                ("images", (_shown(path), stack.enter_context(path.open("rb")))) for path in paths
             ]
             try:
                 answer = self._object(
@@ -158,6 +159,11 @@ class Client:
                 break
             time.sleep(_retry_after(response))
         raise ApiError(response.status_code, _problem(response))
+
+
+def _shown(path: Path) -> str:
+    """A file's name as valid Unicode, which on Linux it need not be."""
+    return os.fsencode(path.name).decode(errors="replace")
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -14,14 +14,23 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from gemello.client import Client
 from gemello.commands.options import DEFAULT, Json, Key, Url
 
 _CHUNK = 16
+
+
+class _SpeedColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        # Not known before the first chunk is through.
+        return Text(f"{task.speed:.0f} images/s" if task.speed else "", justify="right")
 
 
 @dataclass
@@ -85,7 +94,7 @@ def _upload(client: Client, files: Sequence[tuple[Path, str | None]], console: C
         TextColumn("indexing"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.speed:.0f} images/s", justify="right"),
+        _SpeedColumn(),
         TimeRemainingColumn(),
         console=console,
     ) as progress:
