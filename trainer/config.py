@@ -34,7 +34,7 @@ class TrainConfig(BaseModel):
     classes_per_batch: int = Field(32, ge=2, description="P: classes in a batch.")
     images_per_class: int = Field(3, ge=2, description="K: images of each class in a batch.")
     head_epochs: int = Field(5, ge=0, description="Epochs of the head alone, on frozen features.")
-    epochs: int = Field(12, ge=0, description="Epochs of fine-tuning the whole network.")
+    epochs: int = Field(16, ge=0, description="Epochs of fine-tuning the whole network.")
     mining: Mining = Field("batch_hard", description="Which negatives of the batch are used.")
     semi_hard_epochs: int = Field(
         1,

@@ -18,7 +18,7 @@ from trainer.config import TrainConfig
 from trainer.data import numbered
 from trainer.errors import TrainingFailed
 from trainer.evaluate import Labelled, retrieval
-from trainer.network import Network, freeze_batch_norm
+from trainer.network import Network
 from trainer.progress import say, track
 from trainer.sampling import epoch_batches, steps_per_epoch
 
@@ -61,12 +61,11 @@ def fit(
     labels = numbered(train.records)
     rng = np.random.default_rng(config.seed)
     judge = _Judge(validation)
-    history = History(judge.recall(_unit(_predict(network.features, validation.images, config))))
+    history = History(judge.recall(_unit(_predict(network.features, validation.images))))
     keeper = _Keeper(network.embedder, history)
     if config.head_epochs:
         _fit_head(network, train, labels, rng, config, judge, keeper)
     if config.epochs:
-        freeze_batch_norm(network.backbone)
         _fit_all(network, train, labels, rng, config, judge, keeper)
     keeper.restore()
     return history
@@ -82,8 +81,8 @@ def _fit_head(
     keeper: "_Keeper",
 ) -> None:
     """Features are computed once, without augmentation; then an epoch takes a second."""
-    features = _predict(network.features, train.images, config)
-    judged = _predict(network.features, judge.images, config)
+    features = _predict(network.features, train.images)
+    judged = _predict(network.features, judge.images)
     head = keras.Sequential([keras.Input(features.shape[1:]), network.head])
     steps = steps_per_epoch(labels, config.classes_per_batch)
     optimizer = _optimizer(config.head_learning_rate, config.head_epochs * steps, config)
@@ -147,7 +146,7 @@ def _fit_all(
             for images, y in _stream(train, labels, rng, config):
                 seen.append(_numbers(step(images, y)))
                 advance(len(y))
-        recall = judge.recall(_predict(model, judge.images, config))
+        recall = judge.recall(_predict(model, judge.images))
         keeper.record(_epoch("network", seen, recall, config), number + 1, config.epochs)
 
 
@@ -249,13 +248,20 @@ def _optimizer(rate: float, steps: int, config: TrainConfig) -> keras.optimizers
     return keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
 
 
-def _predict(model: keras.Model, images: Pixels, config: TrainConfig) -> "np.ndarray[Any, Any]":
-    """A chunk at a time, so that a memory-mapped array is never read whole."""
-    chunks = [
-        np.asarray(model.predict_on_batch(np.asarray(images[start : start + _PREDICT_BATCH])))
-        for start in range(0, len(images), _PREDICT_BATCH)
-    ]
-    return np.concatenate(chunks) if chunks else np.empty((0, config.dimension), np.float32)
+def _predict(model: keras.Model, images: Pixels) -> "np.ndarray[Any, Any]":
+    """uint8 [N, any, any, 3] → float32 [N, D], a chunk at a time: a memory map is never read whole.
+
+    Images of another size than the model's are shrunk to it, with antialiasing as in serving.
+    """
+    size = model.input_shape[1]
+    chunks = []
+    for start in range(0, len(images), _PREDICT_BATCH):
+        chunk: Tensor = np.asarray(images[start : start + _PREDICT_BATCH])
+        if chunk.shape[1] != size:
+            resized = tf.image.resize(chunk, (size, size), "bicubic", antialias=True)
+            chunk = tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+        chunks.append(np.asarray(model.predict_on_batch(chunk)))
+    return np.concatenate(chunks) if chunks else np.empty((0, model.output_shape[1]), np.float32)
 
 
 def _unit(vectors: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":

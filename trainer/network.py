@@ -67,21 +67,18 @@ def _features(
     recipe = _BACKBONES[name]
     backbone = recipe.build((size, size, 3), weights)
     images = keras.Input((size, size, 3), dtype="uint8", name="images")
-    # Batch normalisation always uses its stored statistics: small batches would blur them.
-    maps = backbone(recipe.preprocess(images), training=False)
+    # A batch normalisation that is not trainable uses its stored statistics, in training too:
+    # those of a small batch would be worse, and would not be what serves.
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+    maps = backbone(recipe.preprocess(images))
     pool = (
         keras.layers.GlobalAveragePooling2D(name="pool")
         if pooling == "avg"
         else GeneralizedMeanPooling2D(name="pool")
     )
     return backbone, keras.Model(images, pool(maps), name="features")
-
-
-def freeze_batch_norm(model: keras.Model) -> None:
-    """Batch normalisation keeps its scale and offset as well as its statistics."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = False
 
 
 def provenance(name: Backbone) -> Provenance:

@@ -1,5 +1,6 @@
 """One training run, from a folder of images to a published model."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,13 @@ def _usable(records: list[Record], split: Split) -> list[Record]:
 def _cached(records: list[Record], size: int, folder: Path, what: str) -> ImageCache:
     with track(what, len(records)) as advance:
         cached = open_cache(records, size, folder, advance)
-    for path, reason in cached.bad.items():
-        say(f"left out {path}: {reason}")
+    _name_bad(cached.bad)
     return cached
+
+
+def _name_bad(bad: Mapping[str, str]) -> None:
+    for path, reason in bad.items():
+        say(f"left out {path}: {reason}")
 
 
 def _warn(history: History) -> None:
@@ -98,6 +103,7 @@ def _evaluate(bundle: Bundle, test: list[Record], config: TrainConfig) -> Evalua
     with track("measuring", 2 * len(test)) as advance:
         figures = evaluate_records(load_encoder(bundle), test, advance)
         untrained = evaluate_records(KerasEncoder(baseline), test, advance)
+    _name_bad(figures["bad"])
     metrics = {key: value for key, value in figures.items() if isinstance(value, float)}
     say(f"test classes: recall@1 {metrics['recall@1']:.4f}, untrained {untrained['recall@1']:.4f}")
     return Evaluation(

@@ -1,0 +1,97 @@
+"""Reading class folders and CSVs, and dividing classes so that none is in two splits."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.drawings import draw_classes
+from trainer.data import Record, divide, numbered, of_split, read_data, without_single_images
+from trainer.errors import DataError
+
+
+def records(*labels: str) -> list[Record]:
+    return [Record(Path(f"{label}-{i}.png"), label) for i, label in enumerate(labels)]
+
+
+def test_a_folder_is_read_by_its_class_folders(tmp_path: Path) -> None:
+    draw_classes(tmp_path, 3, 2)
+    (tmp_path / "stray.png").write_bytes(b"not in a class")
+    (tmp_path / "class000" / "notes.txt").write_text("no image")
+    found = read_data(tmp_path)
+    assert [r.label for r in found] == ["class000"] * 2 + ["class001"] * 2 + ["class002"] * 2
+
+
+def test_a_csv_gives_paths_labels_and_splits(tmp_path: Path) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text("label,path,split\na,x/1.png,train\nb,2.png,\n", encoding="utf-8-sig")
+    assert read_data(file) == [
+        Record(tmp_path / "x/1.png", "a", "train"),
+        Record(tmp_path / "2.png", "b", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file,label\na,b\n", "columns path and label"),
+        ("path,label\n", "lists no images"),
+        ("path,label\nx.png,\n", "line 2: path or label is missing"),
+        ("path,label,split\nx.png,a,dev\n", "line 2: split 'dev'"),
+    ],
+)
+def test_a_wrong_csv_is_refused_in_a_sentence(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_data(file)
+
+
+def test_nothing_to_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no images in class folders"):
+        read_data(tmp_path)
+    with pytest.raises(DataError, match="does not exist"):
+        read_data(tmp_path / "none")
+
+
+def test_no_class_is_in_two_splits_and_shares_hold() -> None:
+    labels = [f"class{i}" for i in range(100) for _ in range(3)]
+    divided = divide(records(*labels), 0.2, 0.1)
+    sets = {
+        split: {r.label for r in of_split(divided, split)}
+        for split in ("train", "validation", "test")
+    }
+    assert [len(s) for s in sets.values()] == [70, 20, 10]
+    assert not sets["train"] & sets["validation"]
+    assert not sets["train"] & sets["test"]
+    assert not sets["validation"] & sets["test"]
+    assert divided == divide(records(*labels), 0.2, 0.1)
+    assert divided != divide(records(*labels), 0.2, 0.1, seed=1)
+
+
+def test_given_splits_are_kept() -> None:
+    given = [
+        Record(Path("1"), "a", "test"),
+        Record(Path("2"), "a"),
+        *records("b", "b", "c", "c", "d", "d"),
+    ]
+    divided = divide(given, 0, 0)
+    assert [r.split for r in divided] == ["test", "test", *["train"] * 6]
+
+
+def test_a_torn_class_is_refused() -> None:
+    torn = [Record(Path("1"), "a", "test"), Record(Path("2"), "a", "train"), *records("b", "c")]
+    with pytest.raises(DataError, match="'a' is in two splits"):
+        divide(torn, 0, 0)
+
+
+def test_few_classes_are_all_trained_on() -> None:
+    divided = divide(records("a", "a", "b", "b"), 0.4, 0.4)
+    assert {r.split for r in divided} == {"train"}
+    with pytest.raises(DataError, match="at least two"):
+        divide(records("a", "a"), 0.1, 0.1)
+
+
+def test_a_class_of_one_image_is_left_out_and_counted() -> None:
+    kept, single = without_single_images(records("a", "b", "b", "c"))
+    assert ([r.label for r in kept], single) == (["b", "b"], 2)
+    assert numbered(records("x", "a", "x")) == [1, 0, 1]

@@ -1,0 +1,85 @@
+"""End to end: train a few steps, publish, serve on a real port, search."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app import model_store
+from app.config import Settings
+from tests.drawings import draw_classes
+from tests.serving import in_thread
+from trainer.config import TrainConfig
+from trainer.errors import DataError
+from trainer.run import train
+
+FEW_STEPS = TrainConfig(
+    input_size=64,
+    dimension=32,
+    head_epochs=1,
+    epochs=2,
+    semi_hard_epochs=1,
+    classes_per_batch=4,
+    images_per_class=2,
+    validation_fraction=0.2,
+    test_fraction=0.2,
+)
+
+
+def test_a_folder_becomes_a_model_that_serves(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = draw_classes(tmp_path / "shapes", 10, 4)
+    (data / "class000" / "broken.png").write_bytes(b"no image")
+    (data / "alone").mkdir()
+    (data / "class001" / "image00.png").rename(data / "alone" / "one.png")
+    bundle = train(data, "shapes", FEW_STEPS, tmp_path / "store", tmp_path / "cache")
+
+    manifest = bundle.manifest
+    assert (bundle.title, manifest.dimension, manifest.input_size) == ("shapes/1", 32, 64)
+    assert manifest.training["config"]["epochs"] == 2
+    assert [e["stage"] for e in manifest.training["history"]["epochs"]] == [
+        "head",
+        "network",
+        "network",
+    ]
+    assert manifest.data["source"] == "shapes"
+    assert manifest.evaluation is not None
+    assert set(manifest.evaluation.metrics) == set(manifest.evaluation.untrained or {})
+    assert str(tmp_path) not in (bundle.path / "manifest.json").read_text()
+    model_store.verify(bundle)
+    said = " ".join(capfd.readouterr().err.split())
+    assert "broken.png" in said
+    assert "one image only" in said
+
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        model_store=tmp_path / "store",
+        model="shapes",
+        sample_gallery=False,
+        gallery_dir=data,
+    )
+    with in_thread(settings) as server:
+        image = data / "class003" / "image02.png"
+        answer = server.post("/search", files={"image": image.read_bytes()}).json()
+        assert answer["total"] == 40
+        assert answer["results"][0]["filename"] == "class003/image02.png"
+        assert answer["results"][0]["label"] == "class003"
+        assert answer["results"][0]["distance"] < 0.01
+        assert answer["model"]["id"] == manifest.model_id
+
+    again = train(data, "shapes", FEW_STEPS, tmp_path / "store", tmp_path / "cache")
+    assert again.title == "shapes/2"
+    assert model_store.active_version(tmp_path / "store", "shapes") == "2"
+
+
+def test_two_classes_are_enough_and_one_is_not(tmp_path: Path) -> None:
+    two = draw_classes(tmp_path / "two", 2, 3)
+    quick = FEW_STEPS.model_copy(update={"epochs": 1})
+    bundle = train(two, "two", quick, tmp_path / "store", tmp_path / "cache")
+    assert json.loads((bundle.path / "manifest.json").read_text())["evaluation"] is None
+    one = draw_classes(tmp_path / "one", 1, 3)
+    with pytest.raises(DataError, match="at least two"):
+        train(one, "one", quick, tmp_path / "store", tmp_path / "cache")
+    assert model_store.list_models(tmp_path / "store") == ["two/1"]
+    assert not list((tmp_path / "store").glob("*/.staging-*"))
