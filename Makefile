@@ -1,6 +1,6 @@
 # One door for everything. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help serve setup setup-train setup-dev test test-container check format docs lock clean
+.PHONY: help serve setup setup-train setup-dev test test-container test-browser check format docs lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,6 +29,9 @@ test: check  ## run every check and test
 
 test-container: setup-dev  ## build the container and use it (needs a Docker engine)
 	$(BIN)/python -m pytest tests/container --override-ini addopts=
+
+test-browser: setup-dev  ## use the page in a real browser (needs Chromium)
+	$(BIN)/python -m pytest tests/browser --override-ini addopts=
 
 check: setup-dev  ## lint, types and import contracts, without the tests
 	$(BIN)/ruff check .

@@ -9,30 +9,46 @@ from pathlib import Path
 
 from app.config import PREFIX, Settings
 from app.main import create_app
+from trainer.config import TrainConfig
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 
 
 def settings_page() -> str:
-    """Every setting as a row of a Markdown table."""
-    rows = [
-        f"| `{PREFIX}{name.upper()}` | {_default(name)} | {field.description} |"
+    """Every setting of the service, and every knob of the trainer, as Markdown tables."""
+    service = [
+        f"| `{PREFIX}{name.upper()}` | {_default(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()
+    ]
+    training = [
+        f"| `{name}` | {_default(field.default)} | {field.description} |"
+        for name, field in TrainConfig.model_fields.items()
     ]
     return "\n".join(
         [
             "# Settings",
             "",
+            "This page is made by `make docs` from `app/config.py` and `trainer/config.py`.",
+            "",
+            "## The service",
+            "",
             "Each is an environment variable. An unknown `GEMELLO_` variable, or an impossible",
             "value, stops the start with a sentence that names it. An empty value means unset.",
-            "This page is made by `make docs` from `app/config.py`.",
             "",
             "| variable | default | what it does, and when to change it |",
             "|---|---|---|",
-            *rows,
+            *service,
             "",
             "The command line also reads `GEMELLO_URL` (address of the service) and `GEMELLO_KEY`.",
+            "",
+            "## Training",
+            "",
+            "Given as `gemello train … --set KEY=VALUE`; [training.md](training.md) says why.",
+            "",
+            "| key | default | what it does |",
+            "|---|---|---|",
+            *training,
             "",
         ]
     )
@@ -50,8 +66,7 @@ def openapi_document(model_store: Path, model: str) -> str:
     return json.dumps(document, indent=2, sort_keys=True) + "\n"
 
 
-def _default(name: str) -> str:
-    value = Settings.model_fields[name].default
+def _default(value: object) -> str:
     if isinstance(value, Path):
         value = value.relative_to(ROOT)
     if isinstance(value, bool):

@@ -69,8 +69,8 @@ class ModelInfo(BaseModel):
 
 class Image(BaseModel):
     id: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015"])
-    label: str | None = Field(examples=["red-apple"])
-    filename: str | None = Field(examples=["apple.png"])
+    label: str | None = Field(examples=["panda-face"])
+    filename: str | None = Field(examples=["panda.png"])
     metadata: dict[str, Any]
     width: int
     height: int
