@@ -175,13 +175,14 @@ class Catalog:
             )
             return [_record(row) for row in rows]
 
-    def without_vector(self, model_id: str, limit: int) -> list[ImageRecord]:
-        """Up to ``limit`` records that have no vector of ``model_id``."""
+    def without_vector(self, model_id: str, after: int, limit: int) -> list[ImageRecord]:
+        """Up to ``limit`` records beyond the position ``after`` with no vector of ``model_id``."""
         with self._reading():
             rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM images WHERE position NOT IN"  # noqa: S608
-                " (SELECT position FROM vectors WHERE model_id = ?) ORDER BY position LIMIT ?",
-                (model_id, limit),
+                f"SELECT {_COLUMNS} FROM images WHERE position > ? AND NOT EXISTS"  # noqa: S608
+                " (SELECT 1 FROM vectors WHERE model_id = ? AND position = images.position)"
+                " ORDER BY position LIMIT ?",
+                (after, model_id, limit),
             )
             return [_record(row) for row in rows]
 

@@ -50,7 +50,10 @@ class OpenVinoEncoder:
         check_images(images, self.input_size)
         if len(images) == 0:
             return np.empty((0, self.dimension), np.float32)
-        with self._lock:
-            output = self._request.infer([np.ascontiguousarray(images)])
-            vectors = np.array(next(iter(output.values())), np.float32)
+        try:
+            with self._lock:
+                output = self._request.infer([np.ascontiguousarray(images)])
+                vectors = np.array(next(iter(output.values())), np.float32)
+        except RuntimeError as exc:
+            raise RuntimeUnavailable("openvino", str(exc).strip().splitlines()[-1]) from exc
         return check_embeddings(vectors, len(images), self._manifest)

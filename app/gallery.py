@@ -7,16 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import structlog
 
 from app.batching import Batcher
 from app.blobs import BlobStore, sha256
 from app.catalog import Catalog, ImageRecord
 from app.decoding import DecodePool
 from app.encoder import Vectors
-from app.errors import GemelloError, ImageConflict, ImageError, ImageNotFound
-from app.images import PreparedImage
+from app.errors import (
+    GemelloError,
+    ImageConflict,
+    ImageError,
+    ImageNotFound,
+    ImageUndecodable,
+    StorageUnavailable,
+)
+from app.images import Pixels, PreparedImage
 from app.index import VectorIndex
 from app.metrics import Metrics
+
+log = structlog.get_logger()
 
 OnConflict = Literal["skip", "replace", "error"]
 Status = Literal["created", "replaced", "skipped", "failed"]
@@ -101,19 +111,33 @@ class Gallery:
         return embedded
 
     def _embed_missing(self) -> int:
-        encoder, count = self._batcher.encoder, 0
-        while records := self._catalog.without_vector(encoder.model_id, _REEMBED_CHUNK):
-            images = [self._blobs.get(record.sha256) for record in records]
-            pixels = []
-            for prepared in self._decoder.prepare(images, encoder.input_size):
-                if isinstance(prepared, ImageError):
-                    raise prepared
-                pixels.append(prepared.pixels)
-            vectors = self._batcher.embed(np.stack(pixels))
-            positions = [record.position for record in records]
-            self._catalog.put_vectors(positions, vectors, encoder.model_id)
-            count += len(records)
+        encoder, count, after = self._batcher.encoder, 0, 0
+        while records := self._catalog.without_vector(encoder.model_id, after, _REEMBED_CHUNK):
+            after = records[-1].position
+            good = [
+                (record, pixels)
+                for record in records
+                if (pixels := self._stored_pixels(record)) is not None
+            ]
+            if good:
+                vectors = self._batcher.embed(np.stack([pixels for _, pixels in good]))
+                positions = [record.position for record, _ in good]
+                self._catalog.put_vectors(positions, vectors, encoder.model_id)
+            count += len(good)
         return count
+
+    def _stored_pixels(self, record: ImageRecord) -> Pixels | None:
+        """One damaged file must not keep the others from being found; it is named in the log."""
+        try:
+            (prepared,) = self._decoder.prepare(
+                [self._blobs.get(record.sha256)], self._batcher.encoder.input_size
+            )
+        except StorageUnavailable as exc:
+            prepared = ImageUndecodable(exc.reason)
+        if isinstance(prepared, ImageError):
+            log.error("image cannot be searched", id=record.id, reason=str(prepared))
+            return None
+        return prepared.pixels
 
     def __len__(self) -> int:
         return len(self._index)

@@ -112,10 +112,10 @@ def test_pages_follow_the_order_of_arrival(catalog: Catalog) -> None:
 
 def test_images_without_a_vector_of_a_model_are_found(catalog: Catalog) -> None:
     put(catalog, "a", "b", "c")
-    assert catalog.without_vector("m", 10) == []
-    assert ids(catalog.without_vector("other", 2)) == ["a", "b"]
+    assert catalog.without_vector("m", 0, 10) == []
+    assert ids(catalog.without_vector("other", 0, 2)) == ["a", "b"]
     catalog.put_vectors([1, 3], np.ones((2, 4), np.float32), "other")
-    assert ids(catalog.without_vector("other", 10)) == ["b"]
+    assert ids(catalog.without_vector("other", 0, 10)) == ["b"]
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7, 100])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from app.blobs import BlobStore, sha256
 from app.catalog import Catalog
@@ -274,16 +275,15 @@ def test_another_model_embeds_everything_again_from_the_stored_bytes(tmp_path: P
 
 def test_an_altered_file_is_reported_when_it_is_needed(tmp_path: Path) -> None:
     with opened(tmp_path) as parts:
-        parts.gallery.add([new(1, "a")])
+        parts.gallery.add([new(1, "a"), new(2, "b")])
         digest = sha256(picture(1))
-        (tmp_path / "blobs" / digest[:2] / digest).write_bytes(picture(2))
+        (tmp_path / "blobs" / digest[:2] / digest).write_bytes(picture(3))
         with pytest.raises(StorageUnavailable, match="altered"):
             parts.gallery.image("a")
-    with (
-        pytest.raises(StorageUnavailable, match="altered"),
-        opened(tmp_path, encoder=FakeEncoder(seed="other")),
-    ):
-        pass
+    with capture_logs() as logs, opened(tmp_path, encoder=FakeEncoder(seed="other")) as parts:
+        assert parts.embedded_again == 1, "one damaged file does not keep the others out"
+        assert [name for name, _ in found(parts.gallery, 2)] == ["b"]
+    assert [(line["id"], "altered" in line["reason"]) for line in logs] == [("a", True)]
 
 
 def test_many_threads_that_add_the_same_bytes_make_one_image(
