@@ -88,3 +88,10 @@ def test_a_runtime_refuses_a_bundle_it_cannot_read(bundle: Bundle, tmp_path: Pat
 
     with pytest.raises(RuntimeUnavailable, match="tensorflow"):
         load_encoder(Bundle(tmp_path, bundle.manifest), "tensorflow")
+
+
+def test_a_bundle_names_no_folder_of_this_machine(bundle: Bundle) -> None:
+    here = str(bundle.path.parents[2]).encode()
+    for path in bundle.path.rglob("*"):
+        if path.is_file():
+            assert here not in path.read_bytes(), path.name

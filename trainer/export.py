@@ -91,5 +91,7 @@ def _save_tensorflow(model: keras.Model, folder: Path) -> None:
 
 def _save_openvino(saved_model: Path, folder: Path) -> None:
     graph = ov.convert_model(str(saved_model))
+    # It would name a folder of this machine, and give the same model another id each time.
+    graph.set_rt_info("tensorflow", ["conversion_parameters", "input_model"])
     folder.mkdir()
     ov.save_model(graph, folder / "model.xml", compress_to_fp16=True)

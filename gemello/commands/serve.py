@@ -1,9 +1,13 @@
 """``gemello serve``: start the service."""
 
+import os
+import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from app.errors import SettingsError
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
         Example: `GEMELLO_GALLERY_DIR=photos gemello serve --port 9000`
         """
+        import structlog
         import uvicorn
 
         from app.config import load_settings
@@ -29,12 +34,26 @@ def register(app: typer.Typer) -> None:
         settings = load_settings(host=host, port=port, model=model, data_dir=data_dir)
         settings.check_exposure()
         configure_logs(settings.log_format, settings.log_level)
-        uvicorn.run(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=30,
-        )
+        with _listen(settings.host, settings.port) as listener:
+            config = uvicorn.Config(
+                create_app(settings),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=30,
+            )
+            address, actual_port = listener.getsockname()[:2]
+            shown = f"[{address}]" if ":" in address else address
+            structlog.get_logger().info("listening", url=f"http://{shown}:{actual_port}/")
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is loaded. Raises ``SettingsError`` when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as exc:
+        raise SettingsError(
+            f"GEMELLO_HOST={host}, GEMELLO_PORT={port}: cannot listen there ({os.strerror(exc.errno or 0)})."
+        ) from exc
