@@ -1,4 +1,4 @@
-"""The Encoder protocol: images at model size in, embeddings out; and the choice of a runtime."""
+"""The Encoder protocol: images at model size in, embeddings out."""
 
 from pathlib import Path
 from typing import Literal, Protocol
@@ -33,27 +33,6 @@ class Encoder(Protocol):
     def embed(self, images: Pixels) -> Vectors:
         """uint8 [N, input_size, input_size, 3] RGB → float32 [N, dimension]; N may be 0."""
         ...
-
-
-def load_encoder(
-    bundle: Bundle,
-    runtime: Runtime = "openvino",
-    *,
-    precision: Precision = "float32",
-    threads: int = 0,
-) -> Encoder:
-    """Load a bundle's serving graph. ``threads`` 0 means as many as there are cores.
-
-    Raises ``RuntimeUnavailable`` when the runtime is not installed or refuses the graph.
-    """
-    if runtime == "tensorflow":
-        # TensorFlow takes seconds to import and is an optional extra.
-        from app.encoder_tensorflow import TensorFlowEncoder
-
-        return TensorFlowEncoder(bundle)
-    from app.encoder_openvino import OpenVinoEncoder
-
-    return OpenVinoEncoder(bundle, precision=precision, threads=threads)
 
 
 def check_images(images: Pixels, input_size: int) -> None:

@@ -18,13 +18,14 @@ from app.blobs import BlobStore
 from app.catalog import Catalog
 from app.config import Settings
 from app.decoding import DecodePool
-from app.encoder import Vectors, load_encoder
+from app.encoder import Vectors
 from app.errors import GemelloError, NotReady, SettingsError
 from app.folder_import import Progress, import_folder
 from app.gallery import Gallery
 from app.index import FlatIndex
 from app.metrics import Metrics
 from app.model_store import Bundle, resolve
+from app.runtimes import load_encoder
 
 log = structlog.get_logger()
 

@@ -32,7 +32,7 @@ def generate() -> ModuleType:
 
 def commands(heading: str) -> list[str]:
     """The shell lines of README below a heading."""
-    section = README.split(f"\n{heading}\n")[1].split("\n## ")[0]
+    section = f"\n{README}".split(f"\n{heading}\n")[1].split("\n## ")[0]
     blocks = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
     return [line for block in blocks for line in block.splitlines()]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.encoder import load_encoder
 from app.encoder_openvino import OpenVinoEncoder
 from app.errors import RuntimeUnavailable
 from app.model_store import Bundle, resolve
+from app.runtimes import load_encoder
 from app.testing import FakeEncoder
 
 

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from app.encoder import load_encoder
 from app.images import prepare_file
 from app.model_store import Bundle
+from app.runtimes import load_encoder
 from tests.drawings import draw_classes
 from trainer import network
 from trainer.config import TrainConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.encoder import load_encoder
+from app.runtimes import load_encoder
 from tests.drawings import draw_classes
 from trainer import network
 from trainer.config import TrainConfig

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from app import model_store
-from app.encoder import load_encoder
 from app.manifest import Evaluation, Manifest, Preprocessing, model_id
 from app.model_store import Bundle
+from app.runtimes import load_encoder
 from trainer import network
 from trainer.cache import ImageCache, open_cache
 from trainer.config import TrainConfig

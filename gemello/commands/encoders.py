@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from app.encoder import Encoder, load_encoder
+from app.encoder import Encoder
 from app.errors import ParameterInvalid
 from app.model_store import resolve
+from app.runtimes import load_encoder
 from gemello.commands.options import model_store
 from gemello.commands.tensorflow import load_tensorflow
 

@@ -37,7 +37,8 @@ def register(app: typer.Typer) -> None:
         Examples: `gemello evaluate --model mine --queries q/ --gallery g/` or
         `gemello evaluate --backbone efficientnet_lite0 --untrained --data photos/`
         """
-        if (data is None) == (queries is None or gallery is None):
+        given = tuple(folder is not None for folder in (data, queries, gallery))
+        if given not in {(True, False, False), (False, True, True)}:
             raise ParameterInvalid("--data", "give either --data, or --queries and --gallery")
         encoder, title = chosen_encoder(model, backbone, untrained, weights, input_size, store)
         from trainer.data import read_data
