@@ -201,7 +201,7 @@ def test_a_port_that_is_taken_is_said(tiny_store: Path, tmp_path: Path) -> None:
             GEMELLO_SAMPLE_GALLERY="0",
         )
     assert done.returncode != 0
-    assert "address already in use" in done.stderr
+    assert "Address already in use" in done.stderr
 
 
 def test_the_version_and_the_help() -> None:

@@ -1,8 +1,9 @@
 """Whether it lives, whether it is ready, and what it measures."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -113,17 +114,16 @@ def test_a_gallery_that_cannot_be_loaded_is_never_ready_and_says_why(
 ) -> None:
     with in_thread(settings) as client:
         client.post("/gallery", files={"images": picture(1)})
-    for path in (settings.data_dir / "blobs").rglob("*"):
-        if path.is_file():
-            path.write_bytes(b"altered")
-    encoder.model_id = "another"
+    with closing(sqlite3.connect(settings.data_dir / "gallery.sqlite3")) as database:
+        database.execute("UPDATE vectors SET vector = x'00'")
+        database.commit()
     with before_ready(settings, monkeypatch) as client:
         for _ in range(200):
             answer = client.get("/health")
-            if "altered" in answer.json()["detail"]:
+            if "wrong length" in answer.json().get("detail", ""):
                 break
         assert answer.status_code == 503
-        assert "has been altered" in answer.json()["detail"]
+        assert "a stored vector has the wrong length" in answer.json()["detail"]
         assert client.get("/health/live").status_code == 200
 
 

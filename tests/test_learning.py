@@ -71,6 +71,7 @@ def trained_recall(
         dimension=64,
         classes_per_batch=16,
         epochs=12,
+        mining="semi_hard",
         validation_fraction=0,
         test_fraction=0,
     )

@@ -42,4 +42,4 @@ def track(what: str, total: int, unit: str = "images") -> Iterator[Callable[[int
 
 def say(message: str) -> None:
     """A line on standard error."""
-    console.print(message, markup=False, highlight=False)
+    console.print(message, markup=False, highlight=False, soft_wrap=True)

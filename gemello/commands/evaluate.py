@@ -65,4 +65,4 @@ def _show(figures: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     for path, reason in figures["bad"].items():
-        console.print(f"left out {path}: {reason}", markup=False)
+        console.print(f"left out {path}: {reason}", markup=False, soft_wrap=True)
