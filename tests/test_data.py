@@ -37,12 +37,22 @@ def test_a_csv_gives_paths_labels_and_splits(tmp_path: Path) -> None:
         ("path,label\n", "lists no images"),
         ("path,label\nx.png,\n", "line 2: path or label is missing"),
         ("path,label,split\nx.png,a,dev\n", "line 2: split 'dev'"),
+        ("path,label\nx\0.png,a\n", "line 2: path or label holds a zero byte"),
+        ('path,label\n"' + "x" * 200_000, "not a CSV"),
     ],
 )
 def test_a_wrong_csv_is_refused_in_a_sentence(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "data.csv"
     file.write_text(content)
     with pytest.raises(DataError, match=message):
+        read_data(file)
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\xff", "path,label\né,a".encode("latin-1")])
+def test_a_file_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "data.csv"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=r"data\.csv is not a CSV in UTF-8"):
         read_data(file)
 
 
@@ -66,6 +76,13 @@ def test_no_class_is_in_two_splits_and_shares_hold() -> None:
     assert not sets["validation"] & sets["test"]
     assert divided == divide(records(*labels), 0.2, 0.1)
     assert divided != divide(records(*labels), 0.2, 0.1, seed=1)
+
+
+def test_classes_that_come_later_move_only_those_at_the_border() -> None:
+    labels = [f"class{i}" for i in range(100)]
+    before = {r.label: r.split for r in divide(records(*labels), 0.2, 0.1)}
+    after = {r.label: r.split for r in divide(records(*labels, "new"), 0.2, 0.1)}
+    assert sum(after[label] != split for label, split in before.items()) <= 2
 
 
 def test_given_splits_are_kept() -> None:

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -47,24 +47,32 @@ def read_data(source: Path) -> list[Record]:
 
 def _read_csv(source: Path) -> list[Record]:
     """Paths are relative to the CSV's own folder."""
-    with source.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        columns = set(reader.fieldnames or ())
-        if not {"path", "label"} <= columns:
-            raise DataError(f"{source} needs the columns path and label (and may have split).")
-        records = []
-        for number, row in enumerate(reader, start=2):
-            path, label, split = row["path"], row["label"], row.get("split") or None
-            if not path or not label:
-                raise DataError(f"{source}, line {number}: path or label is missing.")
-            if split not in (None, *SPLITS):
-                raise DataError(
-                    f"{source}, line {number}: split {split!r} is none of {', '.join(SPLITS)}."
-                )
-            records.append(Record(source.parent / path, label, split))
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as stream:
+            records = list(_rows(csv.DictReader(stream), source))
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise DataError(f"{source} is not a CSV in UTF-8 ({exc}).") from exc
+    except OSError as exc:
+        raise DataError(f"{source} cannot be read ({exc.strerror}).") from exc
     if not records:
         raise DataError(f"{source} lists no images.")
     return records
+
+
+def _rows(reader: "csv.DictReader[str]", source: Path) -> Iterator[Record]:
+    if not {"path", "label"} <= set(reader.fieldnames or ()):
+        raise DataError(f"{source} needs the columns path and label (and may have split).")
+    for number, row in enumerate(reader, start=2):
+        path, label, split = row["path"], row["label"], row.get("split") or None
+        if not path or not label:
+            raise DataError(f"{source}, line {number}: path or label is missing.")
+        if "\0" in path + label:
+            raise DataError(f"{source}, line {number}: path or label holds a zero byte.")
+        if split not in (None, *SPLITS):
+            raise DataError(
+                f"{source}, line {number}: split {split!r} is none of {', '.join(SPLITS)}."
+            )
+        yield Record(source.parent / path, label, split)
 
 
 def divide(
@@ -72,7 +80,8 @@ def divide(
 ) -> list[Record]:
     """Give every class one split; given splits are kept. Shares are of classes, not of images.
 
-    Which class goes where depends on its name and ``seed`` alone, so it stays when others come.
+    Classes are put in order by a hash of name and ``seed``, so that a class which comes later moves
+    only those at a border between splits.
     Raises ``DataError`` when a given split tears a class apart or too few classes are left.
     """
     given: dict[str, set[Split]] = {}
