@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 from app.errors import ImageError, ImageUndecodable
 from app.images import ImageLimits, Pixels, prepare
 from trainer.data import Record
+from trainer.errors import DataError
 
 _CHUNK = 64
 # One's own training images may be larger than what a service takes from strangers.
@@ -39,10 +41,17 @@ def open_cache(
     """Decode every image to ``size`` × ``size`` once; a second call finds the result.
 
     ``advance`` is told how many images are done. The result is renamed into place when complete.
+    Raises ``DataError`` when ``folder`` cannot be written to or is too small.
     """
     target = folder / f"{fingerprint(records)}-{size}"
     if not (target / "done.json").is_file():
-        _build(records, size, target, advance)
+        try:
+            _build(records, size, target, advance)
+        except OSError as exc:
+            raise DataError(
+                f"Decoded images cannot be written to {folder} ({exc.strerror}); "
+                "name another folder with --cache."
+            ) from exc
     else:
         advance(len(records))
     state = json.loads((target / "done.json").read_text())
@@ -52,15 +61,20 @@ def open_cache(
 
 
 def fingerprint(records: Sequence[Record]) -> str:
-    """SHA-256 over paths, sizes and times of change: cheap, and new whenever a file is."""
+    """SHA-256 over paths, labels, sizes and times of change: cheap, and new whenever a file is.
+
+    The time is that of the inode, which a change of permissions moves as well: a file that could
+    not be read is then tried again.
+    """
     digest = hashlib.sha256()
     for record in records:
         try:
             status = record.path.stat()
-            facts = f"{record.path}|{status.st_size}|{status.st_mtime_ns}"
+            facts = f"{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}"
         except OSError:
-            facts = f"{record.path}|missing"
-        digest.update(facts.encode(errors="surrogateescape"))
+            facts = "missing"
+        name = f"{record.path}|{record.label}|{facts}\n"
+        digest.update(name.encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
 
 
@@ -69,6 +83,28 @@ def _build(
 ) -> None:
     scratch = target.with_name(f".{target.name}-{uuid4().hex}")
     scratch.mkdir(parents=True)
+    try:
+        _fill(records, size, scratch, advance)
+        try:
+            scratch.rename(target)
+        except OSError:
+            # Another run was faster, and its result is the same.
+            if not (target / "done.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _fill(
+    records: Sequence[Record], size: int, scratch: Path, advance: Callable[[int], None]
+) -> None:
+    needed, free = len(records) * size * size * 3, shutil.disk_usage(scratch).free
+    # Writing to a memory map on a full disk would kill the process without a word.
+    if needed > free:
+        raise DataError(
+            f"The decoded images need {needed / 1e9:.2f} GB in {scratch.parent}, which has "
+            f"{free / 1e9:.2f} GB free; name another folder with --cache."
+        )
     images = np.lib.format.open_memmap(
         scratch / "images.npy", "w+", np.uint8, (max(len(records), 1), size, size, 3)
     )
@@ -89,7 +125,6 @@ def _build(
             advance(len(chunk))
     images.flush()
     (scratch / "done.json").write_text(json.dumps({"bad": bad, "content": content.hexdigest()}))
-    scratch.rename(target)
 
 
 def _decode(record: Record, size: int) -> tuple[Pixels, str] | ImageError:
