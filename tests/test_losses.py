@@ -63,14 +63,19 @@ def test_pairwise_distances_equal_a_naive_loop() -> None:
     assert np.allclose(losses.pairwise_distances(tf.constant(x)), expected, atol=1e-3)
 
 
-def test_a_batch_of_duplicates_has_a_finite_gradient() -> None:
-    x = tf.Variable(np.ones((6, 4), np.float32) / 2)
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-5])
+def test_a_batch_of_duplicates_has_a_small_finite_gradient(noise: float) -> None:
+    # Near duplicates too: there a squared distance is nothing but rounding.
+    change = noise * np.random.default_rng(0).normal(size=(6, 4))
+    x = tf.Variable((np.ones((6, 4)) / 2 + change).astype(np.float32))
     y = tf.constant([0, 0, 1, 1, 2, 2])
     for mine in (losses.batch_hard, losses.semi_hard):
         with tf.GradientTape() as tape:
             stats = mine(x, y, MARGIN)
-        assert float(stats.loss) == pytest.approx(MARGIN, abs=1e-6)
-        assert np.isfinite(tape.gradient(stats.loss, x)).all()
+        assert float(stats.loss) == pytest.approx(MARGIN, abs=2e-3)
+        gradient = np.asarray(tape.gradient(stats.loss, x))
+        assert np.isfinite(gradient).all()
+        assert np.abs(gradient).max() < 1
 
 
 def test_classes_far_apart_cost_nothing() -> None:
