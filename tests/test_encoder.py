@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from app.encoder import check_embeddings, check_images, graph_path, load_encoder
+from app.encoder import check_embeddings, check_images, graph_path
 from app.encoder_openvino import OpenVinoEncoder
 from app.model_store import resolve
+from app.runtimes import load_encoder
 
 
 @pytest.mark.parametrize(
