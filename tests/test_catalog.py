@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def catalog(path: Path) -> Iterator[Catalog]:
     opened.close()
 
 
-def record(image_id: str, **changes: object) -> ImageRecord:
+def record(image_id: str, **changes: Any) -> ImageRecord:
     plain = ImageRecord(
         id=image_id,
         sha256=f"sha-{image_id}",

@@ -150,7 +150,7 @@ def test_health_and_other_failures_are_not_asked_again() -> None:
             client.health()
         assert caught.value.status == 503
     assert len(bodies) == 1
-    failure = (500, {}, b"<html>broken</html>")
+    failure: tuple[int, dict[str, str], bytes] = (500, {}, b"<html>broken</html>")
     with stub(failure) as (url, bodies), Client(url) as client:
         with pytest.raises(ApiError, match="the service answered 500") as caught:
             client.get("a")

@@ -1,5 +1,7 @@
 """The checks that every runtime makes, and the choice of one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def test_a_batch_of_any_length_passes() -> None:
         check_images(np.zeros((count, 32, 32, 3), np.uint8), 32)
 
 
-def test_embeddings_are_held_to_their_shape_and_to_finite_values(tiny_store) -> None:
+def test_embeddings_are_held_to_their_shape_and_to_finite_values(tiny_store: Path) -> None:
     manifest = resolve(tiny_store, "tiny").manifest
     good = np.ones((2, 48), np.float32)
     assert check_embeddings(good, 2, manifest) is good
@@ -45,7 +47,7 @@ def test_embeddings_are_held_to_their_shape_and_to_finite_values(tiny_store) -> 
             check_embeddings(spoilt, 2, manifest)
 
 
-def test_openvino_is_the_default_runtime(tiny_store) -> None:
+def test_openvino_is_the_default_runtime(tiny_store: Path) -> None:
     bundle = resolve(tiny_store, "tiny")
     assert isinstance(load_encoder(bundle), OpenVinoEncoder)
     assert graph_path(bundle, "openvino").is_file()

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from app.encoder import Runtime
 from app.images import prepare_file
 from app.model_store import Bundle
 from app.runtimes import load_encoder
@@ -57,7 +58,7 @@ def test_the_published_model_is_the_trained_one(bundle: Bundle, images: np.ndarr
 
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_a_row_does_not_depend_on_the_rows_beside_it(
-    bundle: Bundle, images: np.ndarray, runtime: str
+    bundle: Bundle, images: np.ndarray, runtime: Runtime
 ) -> None:
     encoder = load_encoder(bundle, runtime)
     together = encoder.embed(images)

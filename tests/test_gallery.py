@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def gallery(parts: Parts) -> Gallery:
     return parts.gallery
 
 
-def new(seed: int, image_id: str | None = None, **facts: object) -> NewImage:
+def new(seed: int, image_id: str | None = None, **facts: Any) -> NewImage:
     return NewImage(picture(seed), image_id, **facts)
 
 

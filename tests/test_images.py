@@ -4,6 +4,7 @@ import io
 import struct
 import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -303,7 +304,7 @@ def test_a_thumbnail_keeps_the_shape_and_never_grows() -> None:
     assert Image.open(io.BytesIO(thumbnail(picture(1), 500))).size == (96, 64)
 
 
-def test_a_file_that_cannot_be_read_is_no_image(tmp_path) -> None:
+def test_a_file_that_cannot_be_read_is_no_image(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     with pytest.raises(ImageUndecodable, match="cannot be read"):
         prepare_file(path, 32)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ def changed(settings: Settings, **changes: object) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, tiny_store) -> Iterator[httpx.Client]:
+def guarded(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Iterator[httpx.Client]:
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("guarded"),
         model_store=tiny_store,

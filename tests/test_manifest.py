@@ -1,5 +1,7 @@
 """The manifest's document, and the id that stamps every vector."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -9,7 +11,7 @@ from tests.tiny_model import publish_tiny
 FILES = {"openvino/model.xml": "a" * 64, "openvino/model.bin": "b" * 64, "model.keras": "c" * 64}
 
 
-def test_a_manifest_survives_its_own_json(tiny_store) -> None:
+def test_a_manifest_survives_its_own_json(tiny_store: Path) -> None:
     manifest = Manifest.model_validate_json((tiny_store / "tiny/1/manifest.json").read_bytes())
     assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
     assert (manifest.name, manifest.version, manifest.metric) == ("tiny", "1", "euclidean")
@@ -30,7 +32,7 @@ def test_a_manifest_survives_its_own_json(tiny_store) -> None:
         {"version": "0"},
     ],
 )
-def test_a_field_that_we_do_not_know_or_allow_is_refused(tiny_store, change: dict) -> None:
+def test_a_field_that_we_do_not_know_or_allow_is_refused(tiny_store: Path, change: dict) -> None:
     manifest = Manifest.model_validate_json((tiny_store / "tiny/1/manifest.json").read_bytes())
     with pytest.raises(ValidationError, match=next(iter(change))):
         Manifest.model_validate({**manifest.model_dump(), **change})
@@ -46,6 +48,6 @@ def test_the_model_id_changes_with_what_can_change_an_embedding() -> None:
     assert model_id({**FILES, "tensorflow/saved_model.pb": "d" * 64}, 32, Preprocessing()) != same
 
 
-def test_two_graphs_have_two_ids(tmp_path) -> None:
+def test_two_graphs_have_two_ids(tmp_path: Path) -> None:
     ids = {publish_tiny(tmp_path, offset=o).manifest.model_id for o in (0.01, 0.02)}
     assert len(ids) == 2

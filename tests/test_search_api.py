@@ -1,5 +1,7 @@
 """POST /search over a real port: order, pages, limits, and every way to get it wrong."""
 
+from collections.abc import Iterator
+
 import httpx
 import numpy as np
 import pytest
@@ -127,7 +129,7 @@ def test_sizes_are_limited(settings: Settings) -> None:
         answer = search(server, b"x" * 400_000)
         assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
 
-        def endless() -> object:
+        def endless() -> Iterator[bytes]:
             yield b'--b\r\nContent-Disposition: form-data; name="image"; filename="x"\r\n\r\n'
             for _ in range(100):
                 yield b"x" * 10_000
