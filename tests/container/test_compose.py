@@ -72,6 +72,7 @@ def compose() -> Iterator[Compose]:
         stack.wait_healthy()
         yield stack
     finally:
+        stack.client.close()
         stack("down", "--volumes", "--remove-orphans")
 
 
