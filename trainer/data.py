@@ -17,11 +17,16 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One labelled image; ``split`` is None until classes are divided."""
+    """One labelled image; ``split`` is None until classes are divided.
+
+    ``group`` names what must not be torn apart by a split besides the class: one photographed
+    object, one seller, one day.
+    """
 
     path: Path
     label: str
     split: Split | None = None
+    group: str | None = None
 
 
 def read_data(source: Path) -> list[Record]:
