@@ -11,13 +11,14 @@ import tensorflow as tf
 from keras import ops
 
 from app.images import Pixels
-from trainer import losses
 from trainer.augment import augment
 from trainer.cache import ImageCache
 from trainer.config import TrainConfig
 from trainer.data import numbered
 from trainer.errors import TrainingFailed
 from trainer.evaluate import Labelled, retrieval
+from trainer.losses.distances import mean_pairwise_distance
+from trainer.losses.objective import make_objective
 from trainer.network import Network
 from trainer.progress import say, track
 from trainer.sampling import epoch_batches, steps_per_epoch
@@ -87,15 +88,16 @@ def _fit_head(
     steps = steps_per_epoch(labels, config.classes_per_batch)
     optimizer = _optimizer(config.head_learning_rate, config.head_epochs * steps, config)
     optimizer.build(head.trainable_variables)
+    objective = make_objective(config, len(set(labels)))
 
     @tf.function  # type: ignore[untyped-decorator]
     def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with tf.GradientTape() as tape:
             embeddings = _unit_tensor(head(x, training=True))
-            stats = _mine(config)(embeddings, y, config.margin)
+            stats = objective(embeddings, y)
         gradients = tape.gradient(stats.loss, head.trainable_variables)
         optimizer.apply_gradients(zip(gradients, head.trainable_variables, strict=True))
-        return stats.loss, stats.active, losses.mean_pairwise_distance(embeddings)
+        return stats.loss, stats.active, mean_pairwise_distance(embeddings)
 
     for number in range(config.head_epochs):
         batches = _batches(labels, rng, config)
@@ -124,21 +126,22 @@ def _fit_all(
     slow.build(backbone)
     fast.build(rest)
 
-    def compiled(mine: Any) -> Any:
+    def compiled(objective: Any) -> Any:
         @tf.function  # type: ignore[untyped-decorator]
         def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             with tf.GradientTape() as tape:
                 embeddings = model(x, training=True)
-                stats = mine(embeddings, y, config.margin)
+                stats = objective(embeddings, y)
             gradients = tape.gradient(stats.loss, [*backbone, *rest])
             slow.apply_gradients(zip(gradients[: len(backbone)], backbone, strict=True))
             fast.apply_gradients(zip(gradients[len(backbone) :], rest, strict=True))
-            return stats.loss, stats.active, losses.mean_pairwise_distance(embeddings)
+            return stats.loss, stats.active, mean_pairwise_distance(embeddings)
 
         return step
 
-    first = compiled(losses.semi_hard)
-    later = first if config.mining == "semi_hard" else compiled(losses.batch_hard)
+    classes = len(set(labels))
+    first = compiled(make_objective(config, classes, mining="semi_hard"))
+    later = first if config.mining == "semi_hard" else compiled(make_objective(config, classes))
     for number in range(config.epochs):
         step = first if number < config.semi_hard_epochs else later
         seen = []
@@ -230,10 +233,6 @@ def _epoch(
             "head_learning_rate, or use semi_hard mining for more epochs."
         )
     return Epoch(stage, round(loss, 5), round(active, 4), round(distance, 4), recall)
-
-
-def _mine(config: TrainConfig) -> Any:
-    return losses.semi_hard if config.mining == "semi_hard" else losses.batch_hard
 
 
 def _optimizer(rate: float, steps: int, config: TrainConfig) -> keras.optimizers.Optimizer:
