@@ -27,10 +27,10 @@ Tensor = Any
 # Farther than any two unit vectors can be.
 _FAR = 1e3
 # Hermans et al. take softplus(d(a,p) − d(a,n)) of distances without bound. Those of unit vectors
-# end at 2, where that never comes to rest (its slope at −2 is still 0.12): the reason why softmax
-# losses scale normalised features, too (Wang et al., NormFace, arXiv:1704.06369). With
-# 20 the slope falls from a half to 2 % at a difference of −0.2, the upper end of margins that work
-# on unit vectors. Dividing by it again keeps loss and gradient in the units of a distance.
+# end at 2, where that never comes to rest (its slope at −2 is still 0.12), which is why softmax
+# losses scale normalised features, too (Wang et al., NormFace, arXiv:1704.06369). With 20 the slope
+# falls from a half to 2 % at a difference of −0.2, the upper end of margins that work on unit
+# vectors. Dividing by it again keeps loss and gradient in the units of a distance.
 SOFT_SCALE = 20.0
 _SOFT_REACH = 4 / SOFT_SCALE
 # Wu et al. cut the weights of negatives nearer than 0.5, whose gradient is mostly noise. Beyond √2,
