@@ -213,7 +213,7 @@ def _decode(record: Record, size: int) -> tuple[Pixels, Any] | ImageError:
     try:
         # Opening a pipe would wait for ever.
         if record.path.exists() and not record.path.is_file():
-            return ImageUndecodable("it is no file")
+            return ImageUndecodable("it is no regular file")
         data = record.path.read_bytes()
         pixels = np.ascontiguousarray(prepare(data, size, TRUSTED).pixels)
     except OSError as exc:

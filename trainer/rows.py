@@ -65,7 +65,7 @@ class RowFile:
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int | np.integer[Any] | slice | Array) -> Array:
+    def __getitem__(self, index: int | np.integer[Any] | slice | Array | list[int]) -> Array:
         if isinstance(index, int | np.integer):
             return np.asarray(self._read(self._checked(np.array([index])))[0])
         if isinstance(index, slice):

@@ -27,7 +27,10 @@ _HONEST: tuple[tuple[Split, Split], ...] = (
 )
 _TOLD: dict[Kind, tuple[str, str]] = {
     "unreadable": ("file cannot be read", "files cannot be read"),
-    "duplicate": ("file is a copy of another of its class", "files are copies of others"),
+    "duplicate": (
+        "file is a copy of another of its class",
+        "files are copies of others of their class",
+    ),
     "conflict": (
         "file lies in two classes, of which the first was kept",
         "files lie in two classes, of which the first was kept",
@@ -41,7 +44,7 @@ _TOLD: dict[Kind, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that takes no part, and why: ``f"left out {path}: {reason}"``."""
+    """A file that takes no part; ``reason`` is a sentence."""
 
     path: Path
     kind: Kind
@@ -102,8 +105,8 @@ def scan(
             LeftOut(
                 mine.records[place].path,
                 "near_duplicate",
-                f"nearly the same picture as {theirs.records[twins[place]].path}, "
-                f"which is held out for {held_out}",
+                f"It is nearly the same picture as {theirs.records[twins[place]].path}, "
+                f"which is held out for {held_out}.",
             )
             for place in np.flatnonzero(twins >= 0).tolist()
         ]
@@ -118,14 +121,13 @@ def _same_bytes(
     places = [(s, i) for s in SPLITS for i in range(len(caches[s].records))]
     order = np.argsort(_order(records, caches), kind="stable")
     digests = {split: cache.facts[:]["sha256"] for split, cache in caches.items()}
-    first: dict[bytes, Record] = {}
+    first: dict[bytes, tuple[Split, int]] = {}
     left_out = []
     for split, place in (places[i] for i in order.tolist()):
-        record = caches[split].records[place]
-        other = first.setdefault(digests[split][place].tobytes(), record)
-        if other is not record:
+        kept, at = first.setdefault(digests[split][place].tobytes(), (split, place))
+        if (kept, at) != (split, place):
             keep[split][place] = False
-            left_out.append(_copy(record, other))
+            left_out.append(_copy(caches[split].records[place], caches[kept].records[at]))
     return left_out
 
 
@@ -138,10 +140,11 @@ def _order(records: Sequence[Record], caches: Mapping[Split, ImageCache]) -> Any
 
 
 def _copy(record: Record, other: Record) -> LeftOut:
-    same = "it is listed twice" if record.path == other.path else f"the same bytes as {other.path}"
+    twice = record.path == other.path
+    same = "It is listed twice" if twice else f"It has the same bytes as {other.path}"
     if record.label == other.label:
-        return LeftOut(record.path, "duplicate", same)
-    reason = f"{same}, once in the class {other.label!r} and once in {record.label!r}"
+        return LeftOut(record.path, "duplicate", f"{same}.")
+    reason = f"{same}, once in the class {other.label!r} and once in {record.label!r}."
     return LeftOut(record.path, "conflict", reason)
 
 
