@@ -11,7 +11,7 @@ import numpy as np
 from app.encoder import Encoder, Vectors
 from app.errors import ImageError
 from app.images import Pixels, prepare_file
-from trainer.cache import TRUSTED
+from trainer.cache_build import TRUSTED
 
 _CHUNK = 32
 
