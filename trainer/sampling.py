@@ -1,6 +1,6 @@
 """P × K batches: P classes drawn anew each time, K images of each."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,20 +14,12 @@ Indices = npt.NDArray[np.int64]
 _CHUNK = 512
 
 
-def group_by_class(labels: Sequence[int], *, single: bool = False) -> list[Indices]:
-    """For each class with two images or more, the places of its images.
-
-    With ``single``, for a class of one image as well.
-    """
-    return list(_groups(labels, single).values())
-
-
-def _groups(labels: Sequence[int], single: bool) -> dict[int, Indices]:
+def _groups(labels: Sequence[int]) -> dict[int, Indices]:
+    """The places of each class's images."""
     places: dict[int, list[int]] = defaultdict(list)
     for place, label in enumerate(labels):
         places[label].append(place)
-    least = 1 if single else 2
-    return {c: np.array(p, np.int64) for c, p in sorted(places.items()) if len(p) >= least}
+    return {label: np.array(p, np.int64) for label, p in sorted(places.items())}
 
 
 def epoch_batches(
@@ -39,14 +31,15 @@ def epoch_batches(
     steps: int | None = None,
     neighbours: Indices | None = None,
     hard: float = 0.0,
-    single: bool = False,
+    single: float = 0.0,
 ) -> Iterator[Indices]:
     """One epoch of index batches [classes · images], K neighbours in the array sharing a class.
 
     Every class comes once in an epoch, in an order drawn anew; the last batch is filled up with
     other classes. With ``steps`` an epoch has that many batches, and the classes come round as
-    often as that takes. A class with fewer than K images repeats some, and one with a single image
-    takes part only with ``single``; with fewer classes than P, a batch holds them all.
+    often as that takes. A class with fewer than K images repeats some; with fewer classes than P, a
+    batch holds them all. ``single`` is the share of a batch's classes drawn from those of a single
+    image, which take no part otherwise; they come round as fast as that share takes.
 
     ``hard`` is the share of a batch's classes that are the nearest to its first class, which is
     drawn at random, among those that the epoch has still to show (batches of look-alike classes:
@@ -54,17 +47,22 @@ def epoch_batches(
     the nearest classes of each, as of ``neighbour_classes``, by label; without it, all is random.
     Raises ``DataError`` when fewer than two classes have two images.
     """
-    groups = _groups(labels, single)
-    if len(groups) < 2:
-        least = "" if single else " have two images or more"
-        raise DataError(f"Fewer than two classes{least}; triplets need that.")
-    names = np.array(list(groups), np.int64)
-    places = list(groups.values())
-    size = min(classes, len(places))
-    count = -(-len(places) // size) if steps is None else steps
-    near = None if neighbours is None else _renumbered(neighbours, names)
-    for chosen in _class_batches(len(places), size, count, rng, near, round(hard * size)):
-        yield np.concatenate([_draw(places[c], images, rng) for c in chosen.tolist()])
+    groups = _groups(labels)
+    paired = {name: places for name, places in groups.items() if len(places) > 1}
+    alone = [places for places in groups.values() if len(places) == 1] if single else []
+    if len(paired) < 2:
+        raise DataError("Fewer than two classes have two images or more; triplets need that.")
+    others = min(round(single * classes), len(alone), classes - 2)
+    size = min(classes - others, len(paired))
+    count = _steps(len(paired), size) if steps is None else steps
+    near = None if neighbours is None else _renumbered(neighbours, np.array(list(paired), np.int64))
+    places = list(paired.values())
+    chosen = _class_batches(len(places), size, count, rng, near, round(hard * size))
+    extra = _class_batches(len(alone), others, count, rng, None, 0) if others else None
+    for batch in chosen:
+        drawn = [places[c] for c in batch.tolist()]
+        drawn += [alone[c] for c in next(extra).tolist()] if extra else []
+        yield np.concatenate([_draw(p, images, rng) for p in drawn])
 
 
 def _class_batches(
@@ -109,9 +107,17 @@ def _draw(places: Indices, count: int, rng: np.random.Generator) -> Indices:
     return np.concatenate(rounds)[:count]
 
 
-def steps_per_epoch(labels: Sequence[int], classes: int, *, single: bool = False) -> int:
-    groups = len(_groups(labels, single))
-    return -(-groups // min(classes, groups)) if groups else 0
+def steps_per_epoch(labels: Sequence[int], classes: int, *, single: float = 0.0) -> int:
+    """Batches in which every class of two images or more comes once."""
+    counts = Counter(labels)
+    paired = sum(count > 1 for count in counts.values())
+    alone = len(counts) - paired if single else 0
+    others = min(round(single * classes), alone, classes - 2)
+    return _steps(paired, min(classes - others, paired)) if paired else 0
+
+
+def _steps(classes: int, size: int) -> int:
+    return -(-classes // size)
 
 
 def class_centroids(embeddings: npt.NDArray[Any], labels: Sequence[int]) -> npt.NDArray[np.float32]:
