@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from datetime import datetime
 from typing import Any, Literal
 
@@ -46,12 +47,39 @@ class Evaluation(_Part):
 
 
 class Calibration(_Part):
-    """Distance → probability of a match: 1 / (1 + exp(-(intercept + slope · distance)))."""
+    """Distance → probability of a match: 1 / (1 + exp(-(intercept + slope · distance^power))).
+
+    Right for the first ten results of searches in a gallery of ``gallery`` images; in a larger one
+    more strangers come as near, and the probability is too high.
+    """
 
     intercept: float
     slope: float
-    threshold: float = Field(description="Distance below which 1 % of non-matches fall.")
+    power: Literal[1, 2] = Field(
+        1, description="2 takes the squared distance: between unit vectors, the cosine's logistic."
+    )
+    threshold: float = Field(
+        description="Distance up to which a result is called a match. Of all pairs of two images "
+        "that do not belong together, drawn at random and not by a search, the part "
+        "`false_positive_rate` is at it or nearer."
+    )
     false_positive_rate: float = 0.01
+    gallery: int | None = Field(
+        None, description="Images that each query was searched in; null in older manifests."
+    )
+    calibration_error: float | None = Field(
+        None,
+        description="Expected calibration error on test classes, ten bins; null if not measured.",
+    )
+
+    def probability(self, distance: float) -> float:
+        """That a result at ``distance`` is a match, 0–1."""
+        # The logistic function by way of tanh, which no distance makes overflow.
+        return (1 + math.tanh((self.intercept + self.slope * distance**self.power) / 2)) / 2
+
+    def matches(self, distance: float) -> bool:
+        """Whether a result at ``distance`` is called a match."""
+        return distance <= self.threshold
 
 
 class Manifest(_Part):

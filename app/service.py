@@ -1,7 +1,6 @@
 """The running service: its parts, how they start, and whether they are ready. No HTTP."""
 
 import fcntl
-import math
 import os
 import threading
 import time
@@ -113,10 +112,12 @@ class Service:
     def score(self, distance: float) -> float | None:
         """Probability that a result at ``distance`` is a match; None without a calibration."""
         calibration = self.bundle.manifest.calibration
-        if calibration is None:
-            return None
-        # The logistic function by way of tanh, which no distance makes overflow.
-        return (1 + math.tanh((calibration.intercept + calibration.slope * distance) / 2)) / 2
+        return calibration.probability(distance) if calibration else None
+
+    def match(self, distance: float) -> bool | None:
+        """Whether a result at ``distance`` is called a match; None without a calibration."""
+        calibration = self.bundle.manifest.calibration
+        return calibration.matches(distance) if calibration else None
 
     def probe(self) -> "Future[Vectors] | None":
         """Ask the model for an embedding; None when it gave one a moment ago.

@@ -70,7 +70,11 @@ class Client:
         return self._object("GET", "/health", retry=False)
 
     def search(self, image: Path | bytes, *, top_k: int = 10, offset: int = 0) -> dict[str, Any]:
-        """The gallery sorted by distance from ``image``, which is not stored."""
+        """The gallery sorted by distance from ``image``, which is not stored.
+
+        Each of ``results`` has ``distance``, ``score`` (probability of a match) and ``match``
+        (whether it is near enough to be called one); both are None with an uncalibrated model.
+        """
         name, data = ("query", image) if isinstance(image, bytes) else (_shown(image), None)
         with ExitStack() as files:
             content = files.enter_context(image.open("rb")) if isinstance(image, Path) else data

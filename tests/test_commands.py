@@ -77,6 +77,15 @@ def test_a_folder_is_indexed_once_and_searched(server: httpx.Client, photos: Pat
     assert table.returncode == 0
     assert "a.png" in table.stdout
     assert "0.0000" in table.stdout
+    rows = [line.split() for line in table.stdout.splitlines() if ".png " in line][1:]
+    assert [row.count("yes") for row in rows] == [1, 0, 0, 0]
+    assert [row.count("no") for row in rows] == [0, 1, 1, 1]
+    assert "98%" in table.stdout
+    assert "No match" not in table.stdout
+    (photos / "stranger.png").write_bytes(picture(113))
+    nothing = run("search", photos / "stranger.png", *url)
+    assert nothing.stdout.startswith("No match: the nearest images are farther than")
+    assert nothing.stdout.count(".png") == 5, "the query and the four images"
     ready = run("health", *url)
     assert (ready.returncode, ready.stdout) == (0, "ready: 4 images, model tiny/1\n")
 

@@ -1,6 +1,7 @@
 """POST /search over a real port: order, pages, limits, and every way to get it wrong."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -11,6 +12,7 @@ from app.images import prepare
 from app.testing import FakeEncoder
 from tests.images import picture
 from tests.serving import in_thread
+from tests.tiny_model import publish_tiny
 
 
 @pytest.fixture
@@ -49,7 +51,24 @@ def test_an_answer_has_every_field(filled: httpx.Client) -> None:
     assert (first["filename"], first["rank"]) == ("3.png", 1)
     assert first["distance"] < 0.01
     assert first["score"] == pytest.approx(1 / (1 + np.exp(-4)), abs=0.02)
+    assert first["match"] is True
     assert filled.get(first["image_url"]).content == picture(3)
+
+
+def test_a_result_is_a_match_within_the_models_threshold(filled: httpx.Client) -> None:
+    results = search(filled, top_k=25).json()["results"]
+    assert [r["match"] for r in results] == [r["distance"] <= 0.4 for r in results]
+    assert [r["match"] for r in results] == [True] + [False] * 24
+    nothing = search(filled, picture(113)).json()["results"]
+    assert [r["match"] for r in nothing] == [False] * 10, "what is far is shown, too"
+
+
+def test_a_model_without_calibration_claims_nothing(settings: Settings, tmp_path: Path) -> None:
+    publish_tiny(tmp_path / "plain", calibrated=False)
+    with in_thread(settings.model_copy(update={"model_store": tmp_path / "plain"})) as server:
+        server.post("/gallery", files={"images": ("1.png", picture(1))})
+        (result,) = search(server).json()["results"]
+    assert (result["score"], result["match"]) == (None, None)
 
 
 def test_the_whole_gallery_can_be_paged(filled: httpx.Client) -> None:

@@ -87,6 +87,10 @@ class Result(Image):
     score: float | None = Field(
         description="Probability of a match, from the model's calibration; null without one."
     )
+    match: bool | None = Field(
+        description="Whether the distance is within the model's threshold for a match, which one "
+        "in a hundred unrelated pairs passes; null without a calibration."
+    )
 
 
 class Query(BaseModel):

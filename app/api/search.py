@@ -44,6 +44,7 @@ def search(
                 rank=match.rank,
                 distance=match.distance,
                 score=service.score(match.distance),
+                match=service.match(match.distance),
                 **image_fields(match.image),
             )
             for match in page.matches

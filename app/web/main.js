@@ -32,6 +32,13 @@ async function showStatus() {
   }
 }
 
+// Null, or missing in a list of the gallery: the model has no calibration, so nothing is claimed.
+function verdict({ match, score }) {
+  if (match === undefined || match === null) return "";
+  const percent = score >= 0.995 ? "over 99" : score < 0.005 ? "under 1" : Math.round(score * 100);
+  return `${match ? "match" : "no match"}, ${percent} %`;
+}
+
 function card(image) {
   const item = $("result").content.cloneNode(true);
   const name = image.label ?? image.filename ?? image.id;
@@ -41,6 +48,7 @@ function card(image) {
   item.querySelector(".label").textContent = name;
   item.querySelector(".distance").textContent =
     image.distance === undefined ? "" : `distance ${image.distance.toFixed(3)}`;
+  item.querySelector(".score").textContent = verdict(image);
   const button = item.querySelector("button");
   button.title = "Find images like this one";
   button.addEventListener("click", () =>
@@ -69,9 +77,16 @@ async function ask(image, offset = 0) {
   $("results").append(...answer.results.map(card));
   next = answer.next_offset;
   $("more").hidden = next === null;
-  $("results-title").textContent = answer.total
-    ? `Most alike first, of ${answer.total.toLocaleString()} images (${answer.took_ms.toFixed(0)} ms)`
-    : "The gallery is empty. Add some images first.";
+  if (offset === 0) $("results-title").textContent = summary(answer);
+}
+
+function summary({ results, total, took_ms: ms }) {
+  if (!total) return "The gallery is empty. Add some images first.";
+  const all = `${total.toLocaleString()} images (${ms.toFixed(0)} ms)`;
+  // The nearest comes first: when it is no match, none is.
+  return results[0]?.match === false
+    ? `No match in ${all}. These are the nearest all the same.`
+    : `Most alike first, of ${all}`;
 }
 
 async function browse() {

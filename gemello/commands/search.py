@@ -42,16 +42,22 @@ def register(app: typer.Typer) -> None:
             title=f"{image.name} in {answer['total']} images, {answer['took_ms']:.0f} ms",
             title_justify="left",
         )
-        for heading, justify in (("rank", "right"), ("distance", "right")):
-            table.add_column(heading, justify="right" if justify == "right" else "left")
-        for heading in ("label", "filename", "id"):
+        for heading in ("rank", "distance", "score"):
+            table.add_column(heading, justify="right")
+        for heading in ("match", "label", "filename", "id"):
             table.add_column(heading, overflow="fold")
         for result in answer["results"]:
+            score, match = result["score"], result.get("match")
             table.add_row(
                 str(result["rank"]),
                 f"{result['distance']:.4f}",
+                "" if score is None else f"{score:.0%}",
+                "" if match is None else "yes" if match else "no",
                 result["label"] or "",
                 result["filename"] or "",
                 result["id"],
             )
+        # The nearest comes first: when it is no match, none is.
+        if offset == 0 and answer["results"][0].get("match") is False:
+            typer.echo("No match: the nearest images are farther than the model's threshold.")
         Console().print(table, markup=False)

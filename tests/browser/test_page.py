@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from app.config import Settings
 from tests.images import picture
 from tests.serving import in_thread
+from tests.tiny_model import publish_tiny
 
 FLAGS = [
     "--no-sandbox",
@@ -61,12 +62,39 @@ def test_a_search_shows_the_nearest_first_and_more_on_demand(
     first = page.locator(".result").first
     expect(first).to_contain_text("picture3.png")
     expect(first).to_contain_text("distance 0.000")
+    expect(first.locator(".score")).to_have_text("match, 98 %")
+    expect(page.locator(".result .score").nth(1)).to_contain_text("no match, ")
+    expect(page.locator("#results-title")).to_contain_text("Most alike first, of 30 images")
     expect(page.locator(".result")).to_have_count(24)
     page.click("#more")
     expect(page.locator(".result")).to_have_count(30)
     expect(page.locator("#more")).to_be_hidden()
     page.locator(".result").nth(5).click()
     expect(page.locator(".result").first).to_contain_text("distance 0.000")
+
+
+def test_no_match_is_said_and_the_nearest_are_shown(
+    page: Page, filled: httpx.Client, tmp_path: Path
+) -> None:
+    page.goto(str(filled.base_url))
+    page.set_input_files("#query", write(tmp_path, "q.png", picture(113)))
+    expect(page.locator("#results-title")).to_contain_text("No match in 30 images")
+    expect(page.locator(".result")).to_have_count(24)
+    page.click("#more")
+    expect(page.locator(".result")).to_have_count(30)
+    expect(page.locator("#results-title")).to_contain_text("No match in 30 images")
+
+
+def test_a_model_without_calibration_claims_nothing(
+    page: Page, settings: Settings, tmp_path: Path
+) -> None:
+    publish_tiny(tmp_path / "plain", calibrated=False)
+    with in_thread(settings.model_copy(update={"model_store": tmp_path / "plain"})) as server:
+        server.post("/gallery", files={"images": ("1.png", picture(1))})
+        page.goto(str(server.base_url))
+        page.set_input_files("#query", write(tmp_path, "q.png", picture(2)))
+        expect(page.locator("#results-title")).to_contain_text("Most alike first")
+        expect(page.locator(".result .score")).to_have_text("")
 
 
 def test_what_is_no_image_is_said_and_the_page_goes_on(

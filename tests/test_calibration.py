@@ -1,0 +1,233 @@
+"""Probabilities of a match: their pairs, their fit and their error, against naive loops."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.manifest import Calibration
+from trainer import calibration
+from trainer.calibration import (
+    PER_CLASS,
+    TOP_K,
+    calibrate,
+    calibration_error,
+    deal,
+    expected_calibration_error,
+    fit_platt,
+    match_probabilities,
+    non_match_distances,
+    search_pairs,
+)
+
+
+def embeddings(classes: int, images: int, seed: int, noise: float = 0.6) -> tuple:
+    """Unit vectors around a centre for each class, and their labels, in no order."""
+    rng = np.random.default_rng(seed)
+    centres = np.repeat(rng.normal(size=(classes, 8)), images, axis=0)
+    vectors = centres + noise * rng.normal(size=centres.shape)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    labels = np.repeat([f"c{i}" for i in range(classes)], images).astype(object)
+    order = rng.permutation(len(labels))
+    return vectors[order].astype(np.float32), labels[order]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60),
+    st.integers(1, 12),
+)
+def test_the_calibration_error_equals_a_naive_loop(drawn: list, bins: int) -> None:
+    error = 0.0
+    for number in range(bins):
+        held = [(p, m) for p, m in drawn if min(int(p * bins), bins - 1) == number]
+        if held:
+            mean = sum(p for p, _ in held) / len(held)
+            part = sum(m for _, m in held) / len(held)
+            error += len(held) / len(drawn) * abs(mean - part)
+    probabilities, matches = (np.array(column) for column in zip(*drawn, strict=True))
+    assert expected_calibration_error(probabilities, matches, bins) == pytest.approx(error)
+
+
+def test_the_calibration_error_of_known_cases() -> None:
+    sure = np.array([1.0, 1.0, 0.0, 0.0])
+    assert expected_calibration_error(sure, sure.astype(bool)) == 0
+    assert expected_calibration_error(sure, ~sure.astype(bool)) == 1
+    with pytest.raises(ValueError, match="0 probabilities"):
+        expected_calibration_error(np.empty(0), np.empty(0, bool))
+
+
+def test_pairs_are_the_first_answers_of_a_naive_search() -> None:
+    vectors, labels = embeddings(9, 3, 0)
+    pairs = search_pairs(vectors, labels, 0)
+    expected = []
+    for i, query in enumerate(vectors.astype(np.float64)):
+        others = [
+            (float(np.linalg.norm(vectors[j] - query)), labels[j] == labels[i])
+            for j in range(len(vectors))
+            if j != i
+        ]
+        expected += sorted(others)[:TOP_K]
+    found = sorted(zip(pairs.distances.tolist(), pairs.matches.tolist(), strict=True))
+    assert [d for d, _ in found] == pytest.approx([d for d, _ in sorted(expected)], abs=1e-6)
+    assert sum(m for _, m in found) == sum(m for _, m in expected)
+    assert (len(found), pairs.gallery) == (27 * TOP_K, 27)
+
+
+def test_a_query_is_never_its_own_answer_even_among_copies_of_itself() -> None:
+    vectors = np.ones((30, 4), np.float32)
+    labels = np.repeat(["a", "b"], 15).astype(object)
+    pairs = search_pairs(vectors, labels, 0)
+    assert len(pairs.distances) == 30 * TOP_K
+    assert not pairs.distances.any()
+    # Ties come in order of id, so that every query meets the same classes; its own place is free.
+    assert 0 < pairs.matches.mean() < 1
+
+
+def test_galleries_are_whole_classes_of_about_the_size() -> None:
+    labels = np.array([f"c{i}" for i in range(50) for _ in range(i % 5 + 1)], object)
+    galleries = list(deal(labels, 40, np.random.default_rng(3)))
+    assert len(galleries) >= 3
+    everything = np.concatenate(galleries)
+    assert len(set(everything.tolist())) == len(everything)
+    for places in galleries:
+        assert 36 <= len(places) <= 40
+        for label in set(labels[places]):
+            assert (labels[places] == label).sum() == (labels == label).sum()
+
+
+def test_a_common_class_does_not_crowd_out_the_others() -> None:
+    labels = np.array(["common"] * 500 + ["rare"] * 3, object)
+    (places,) = deal(labels, 1000, np.random.default_rng(0))
+    assert sorted(labels[places].tolist()) == ["common"] * PER_CLASS + ["rare"] * 3
+
+
+def test_more_images_than_queries_take_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "_MAX_QUERIES", 100)
+    vectors, labels = embeddings(200, 3, 0)
+    pairs = search_pairs(vectors, labels, 0, gallery=45)
+    assert (len(pairs.distances), pairs.gallery) == (90 * TOP_K, 45)
+
+
+def test_the_fit_finds_the_function_that_the_matches_were_drawn_from() -> None:
+    rng = np.random.default_rng(0)
+    distances = rng.uniform(0, 2, 50_000)
+    matches = rng.random(50_000) < 1 / (1 + np.exp(-(4 - 7 * distances)))
+    fitted = fit_platt(distances, matches)
+    assert (fitted.intercept, fitted.slope) == pytest.approx((4, -7), rel=0.05)
+    stretched = fit_platt(distances * 1e4, matches)
+    assert stretched.intercept == pytest.approx(fitted.intercept, rel=1e-3)
+    assert stretched.slope == pytest.approx(fitted.slope / 1e4, rel=1e-3)
+
+
+def test_the_fit_is_the_best_of_its_neighbourhood() -> None:
+    rng = np.random.default_rng(1)
+    distances, matches = rng.uniform(0, 2, 400), rng.random(400) < 0.3
+    fitted = fit_platt(distances, matches)
+
+    def loss(intercept: float, slope: float) -> float:
+        total, n1 = 0.0, int(matches.sum())
+        for distance, match in zip(distances, matches, strict=True):
+            p = 1 / (1 + np.exp(-(intercept + slope * distance)))
+            t = (n1 + 1) / (n1 + 2) if match else 1 / (400 - n1 + 2)
+            total -= t * np.log(p) + (1 - t) * np.log(1 - p)
+        return total / 400
+
+    best = loss(fitted.intercept, fitted.slope)
+    assert fitted.loss == pytest.approx(best)
+    for change in (-0.05, 0.05):
+        assert loss(fitted.intercept + change, fitted.slope) > best
+        assert loss(fitted.intercept, fitted.slope + change) > best
+
+
+def test_distances_that_separate_perfectly_have_a_finite_fit() -> None:
+    distances = np.array([0.1, 0.2] * 30 + [1.1, 1.2] * 30)
+    fitted = fit_platt(distances, distances < 1)
+    assert np.isfinite([fitted.intercept, fitted.slope]).all()
+    assert fitted.slope < 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_unseen_classes_get_right_probabilities(seed: int) -> None:
+    vectors, labels = embeddings(600, 3, seed)
+    unseen = np.array([int(label[1:]) % 2 == 1 for label in labels])
+    fitted = calibrate(vectors[~unseen], labels[~unseen], seed)
+    assert fitted is not None
+    assert fitted.gallery == 900
+    error = calibration_error(fitted, vectors[unseen], labels[unseen], seed)
+    assert error is not None
+    assert 0 < error < 0.03
+    twisted = fitted.model_copy(update={"intercept": fitted.intercept + 3})
+    wrong = calibration_error(twisted, vectors[unseen], labels[unseen], seed)
+    assert wrong is not None
+    assert wrong > 0.1
+
+
+def test_one_in_a_hundred_unrelated_pairs_is_within_the_threshold() -> None:
+    vectors, labels = embeddings(40, 4, 5)
+    fitted = calibrate(vectors, labels, 0)
+    assert fitted is not None
+    apart = [
+        np.linalg.norm(vectors[i] - vectors[j])
+        for i in range(len(labels))
+        for j in range(i)
+        if labels[i] != labels[j]
+    ]
+    within = sum(map(fitted.matches, map(float, apart))) / len(apart)
+    assert within == pytest.approx(0.01, abs=0.002)
+    assert fitted.false_positive_rate == 0.01
+
+
+def test_random_pairs_never_share_a_label() -> None:
+    vectors = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
+    labels = np.repeat(["a", "b", "c"], 4).astype(object)
+    distances = non_match_distances(vectors, labels, 0)
+    assert len(distances) > 100_000
+    assert distances == pytest.approx(np.sqrt(2))
+
+
+def test_the_service_computes_the_probability_that_was_checked() -> None:
+    distances = np.array([0.0, 0.3, 0.7, 1.4, 50.0])
+    for power in (1, 2):
+        fitted = Calibration(intercept=3, slope=-9, power=power, threshold=0.4)
+        naive = [1 / (1 + np.exp(-(3 - 9 * d**power))) for d in distances[:4]]
+        assert match_probabilities(fitted, distances)[:4] == pytest.approx(naive)
+        served = [fitted.probability(d) for d in distances]
+        assert served == pytest.approx(match_probabilities(fitted, distances), abs=1e-12)
+
+
+def test_the_same_seed_gives_the_same_calibration() -> None:
+    vectors, labels = embeddings(30, 3, 0)
+    kept = vectors.copy()
+    assert calibrate(vectors, labels, 4) == calibrate(vectors, labels, 4)
+    assert (vectors == kept).all()
+
+
+@pytest.mark.parametrize(
+    ("classes", "images", "reason"),
+    [(0, 0, "Fewer than 5"), (4, 50, "Fewer than 5"), (30, 1, "0 matches"), (5, 2, "10 matches")],
+)
+def test_too_little_is_said_and_gives_none(classes: int, images: int, reason: str) -> None:
+    vectors, labels = embeddings(classes, images, 0, noise=0.01)
+    said: list[str] = []
+    assert calibrate(vectors, labels, 0, said.append) is None
+    assert len(said) == 1
+    assert reason in said[0]
+
+
+def test_distances_that_mislead_are_not_calibrated() -> None:
+    """Every place holds a copy of each class, so what is nearest never matches."""
+    rng = np.random.default_rng(0)
+    places = np.repeat(rng.normal(size=(6, 8)), 5, axis=0)
+    vectors = (places + rng.normal(scale=1e-3, size=places.shape)).astype(np.float32)
+    labels = np.tile([f"c{i}" for i in range(5)], 6).astype(object)
+    said: list[str] = []
+    assert calibrate(vectors, labels, 0, said.append) is None
+    assert said == [
+        "Nearer validation images match no more often, so distances are not calibrated."
+    ]
+
+
+def test_one_test_class_measures_nothing() -> None:
+    fitted = Calibration(intercept=3, slope=-9, threshold=0.4)
+    vectors, labels = embeddings(1, 5, 0)
+    assert calibration_error(fitted, vectors, labels, 0) is None
