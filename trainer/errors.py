@@ -4,6 +4,7 @@ TrainerError
 ├── ConfigError      a knob is unknown or has an impossible value
 ├── DataError        the folder or CSV cannot be trained on
 ├── WeightsError     pretrained weights cannot be had
+├── ReportError      a report cannot be written
 └── TrainingFailed   the network collapsed, or its loss is not a number
 """
 
@@ -30,6 +31,11 @@ class DataError(TrainerError):
 class WeightsError(TrainerError):
     code = "weights_unavailable"
     title = "Pretrained weights unavailable"
+
+
+class ReportError(TrainerError):
+    code = "report_failed"
+    title = "Report cannot be written"
 
 
 class TrainingFailed(TrainerError):

@@ -1,0 +1,99 @@
+"""A 2-D map of embeddings with the images themselves as points."""
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from app.encoder import Vectors
+from trainer.measurement import Measurement
+from trainer.report.theme import Theme
+from trainer.report.thumbnails import Thumbnails
+
+Points = npt.NDArray[np.float64]
+
+LIMIT = 400
+_PER_CLASS = 6
+_CANVAS, _THUMB = 1400, 52
+_COMPONENTS = 50
+# Fewer points have no neighbourhoods that t-SNE could keep.
+_FEWEST = 10
+
+
+def choose(measurement: Measurement, limit: int = LIMIT, seed: int = 0) -> list[int]:
+    """Queries of whole classes, up to six of each, drawn at random until there are ``limit``."""
+    order = np.random.default_rng(seed).permutation(len(measurement))
+    by_class: dict[str, list[int]] = {}
+    for place in order.tolist():
+        members = by_class.setdefault(str(measurement.labels[place]), [])
+        if len(members) < _PER_CLASS:
+            members.append(place)
+    return [place for members in by_class.values() for place in members][:limit]
+
+
+def layout(embeddings: Vectors, seed: int = 0) -> Points:
+    """[N, D] → [N, 2] in 0–1, neighbours near each other.
+
+    PCA to 50 dimensions, then t-SNE (van der Maaten & Hinton, JMLR 9, 2008); PCA alone for fewer
+    than ten points. Embeddings that are all the same lie in the middle.
+    """
+    vectors = embeddings.astype(np.float64)
+    if len(vectors) < 2 or np.ptp(vectors, axis=0).max() < 1e-9:
+        return np.full((len(vectors), 2), 0.5)
+    kept = min(_COMPONENTS, *vectors.shape)
+    flat = PCA(kept, random_state=seed).fit_transform(vectors)
+    if len(flat) >= _FEWEST:
+        flat = TSNE(
+            init="pca" if kept > 1 else "random",
+            perplexity=min(30.0, (len(flat) - 1) / 3),
+            random_state=seed,
+        ).fit_transform(flat)
+    points = np.zeros((len(flat), 2))
+    points[:, : min(2, flat.shape[1])] = flat[:, :2]
+    extent = np.ptp(points, axis=0)
+    scaled: Points = (points - points.min(axis=0)) / np.where(extent > 0, extent, 1)
+    return scaled
+
+
+def draw(
+    measurement: Measurement,
+    places: list[int],
+    points: Points,
+    thumbnails: Thumbnails,
+    theme: Theme,
+) -> Image.Image:
+    """Each image at its point; a line joins it to the middle of its class."""
+    canvas = Image.new("RGB", (_CANVAS, _CANVAS), theme.paper)
+    pen = ImageDraw.Draw(canvas)
+    at = _THUMB / 2 + points * (_CANVAS - _THUMB)
+    labels = measurement.labels[places].astype(str)
+    for label in np.unique(labels):
+        members = at[labels == label]
+        centre = members.mean(axis=0)
+        for point in members:
+            pen.line([*point, *centre], fill=theme.quiet, width=2)
+    for place, (x, y) in zip(places, at, strict=True):
+        image = thumbnails.image(measurement.paths[place])
+        if image is None:
+            continue
+        image.thumbnail((_THUMB - 4, _THUMB - 4))
+        width, height = image.size
+        left, top = round(x - width / 2), round(y - height / 2)
+        pen.rectangle([left - 1, top - 1, left + width, top + height], outline=theme.quiet)
+        canvas.paste(image, (left, top))
+    return canvas
+
+
+def webp(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=80, method=4)
+    return out.getvalue()
+
+
+def png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return out.getvalue()
