@@ -31,8 +31,8 @@ class MovingAverage:
             return
         self.steps += 1
         decay = np.float32(min(self._decay, (1 + self.steps) / (10 + self.steps)))
-        for kept, variable in zip(self.values, self._variables, strict=True):
-            kept += (1 - decay) * (np.asarray(variable.value) - kept)
+        for average, variable in zip(self.values, self._variables, strict=True):
+            np.add(average, (1 - decay) * (np.asarray(variable.value) - average), out=average)
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -41,3 +41,7 @@ class ReportError(TrainerError):
 class TrainingFailed(TrainerError):
     code = "training_failed"
     title = "Training failed"
+
+
+class WorkerDone(Exception):
+    """A worker that is not the first of several has trained along; the first one publishes."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from trainer import sampling, signals
@@ -132,7 +131,7 @@ class _Run:
         if not config.head_epochs or config.loss == "fixed_triplets":
             return
         judged = predict(self.network.features, self.judge.images)
-        batches = sampling.steps_per_epoch(labels, config.classes_per_batch)
+        batches = sampling.steps_per_epoch(labels.tolist(), config.classes_per_batch)
         with self.strategy.scope():
             model = keras.Sequential([keras.Input(features.shape[1:]), head])
             objective = make_objective(config, int(self.labels.max()) + 1, mining=self._first())
@@ -308,9 +307,7 @@ class _Run:
             f"{stage} {number}/{count}: loss {epoch.loss:.4f}, active {epoch.active:.0%}, "
             f"mean distance {epoch.distance:.3f}, rank {epoch.rank:.0f}{shown}"
         )
-        signals.check(
-            self.history.epochs, self.history.untrained, self.judge.queries, self.config
-        )
+        signals.check(self.history.epochs, self.history.untrained, self.judge.queries, self.config)
         best = self.history.best
         better = recall is None or best is None or recall > best
         if better or recall == best:

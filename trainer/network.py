@@ -50,8 +50,9 @@ class Network:
 
 def _stage(layer: keras.layers.Layer, backbone: keras.Model) -> int:
     """How often the resolution was halved up to the layer's output, less one; the input is -1."""
-    whole, here = backbone.input_shape[1], getattr(layer.output, "shape", ())
-    return round(math.log2(whole / here[1])) - 1 if len(here) == 4 and here[1] else math.inf  # type: ignore[return-value]
+    whole: int = backbone.input_shape[1]
+    side: int = layer.output.shape[1]
+    return round(math.log2(whole / side)) - 1
 
 
 def build(config: TrainConfig) -> Network:

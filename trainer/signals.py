@@ -54,9 +54,7 @@ def effective_rank(embeddings: npt.NDArray[np.floating]) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def check(
-    epochs: list[Epoch], untrained: float | None, queries: int, config: TrainConfig
-) -> None:
+def check(epochs: list[Epoch], untrained: float | None, queries: int, config: TrainConfig) -> None:
     """Stop a run that has died or does not get off the ground.
 
     ``untrained`` is the validation Recall@1 of the frozen features over ``queries`` queries.
