@@ -56,7 +56,8 @@ def _place(pixels: Tensor, config: TrainConfig) -> Tensor:
     Without a turn and a shrink, the crop lies inside the picture, as in Szegedy et al.,
     "Going Deeper with Convolutions", arXiv:1409.4842.
     """
-    n, side, size = _count(pixels), config.cache_size, config.input_size
+    n, size = _count(pixels), config.input_size
+    side = tf.cast(tf.shape(pixels)[1], tf.float32)
     area = tf.random.uniform([n], config.crop_area, 1.0)
     ratio = tf.exp(tf.random.uniform([n], -math.log(_ASPECT), math.log(_ASPECT)))
     height = tf.minimum(tf.sqrt(area * ratio), 1.0)
