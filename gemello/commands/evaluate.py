@@ -101,7 +101,7 @@ def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measu
             title=f"{chosen.title} on {measured_on.name}",
             after=measurement,
             before=before,
-            names=(name, chosen.title),
+            names=("untrained", chosen.title),
             history=history.get("epochs", []),
             untrained_recall=history.get("untrained_validation_recall@1"),
             calibration=manifest.calibration if manifest else None,
@@ -110,7 +110,7 @@ def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measu
                 **({"trained on": manifest.data} if manifest and manifest.data else {}),
             },
             config=training.get("config", {}),
-            model=chosen.facts(),
+            model={**chosen.facts(), **({"compared with": name} if before else {})},
         ),
     )
 
