@@ -1,8 +1,7 @@
 """The embedding network: uint8 RGB in, preprocessing and a pretrained backbone inside, unit vectors out."""
 
-import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,18 +40,25 @@ class Network:
         """
         if stages < 0:
             return []
-        frozen: set[int] = set()
-        for layer in self.backbone.layers:
-            if _stage(layer, self.backbone) < stages:
-                frozen.update(id(variable) for variable in layer.variables)
+        frozen = {
+            id(variable)
+            for layer, stage in _stages(self.backbone)
+            if stage < stages
+            for variable in layer.variables
+        }
         return [v for v in self.backbone.trainable_variables if id(v) not in frozen]
 
 
-def _stage(layer: keras.layers.Layer, backbone: keras.Model) -> int:
-    """How often the resolution was halved up to the layer's output, less one; the input is -1."""
-    whole: int = backbone.input_shape[1]
-    side: int = layer.output.shape[1]
-    return round(math.log2(whole / side)) - 1
+def _stages(backbone: keras.Model) -> Iterator[tuple[keras.layers.Layer, int]]:
+    """Every layer with its stage from 0; what comes before the first step belongs to the first."""
+    side: int = backbone.input_shape[1]
+    steps = 0
+    for layer in backbone.layers:
+        strides = max(getattr(layer, "strides", (1,)))
+        # A shortcut strides beside the layers that did already, and makes no step of its own.
+        if strides > 1 and side > 1 and layer.output.shape[1] == -(-side // 2):
+            side, steps = layer.output.shape[1], steps + 1
+        yield layer, max(steps - 1, 0)
 
 
 def build(config: TrainConfig) -> Network:
