@@ -34,7 +34,17 @@ def _root(
     pass
 
 
-for _name in ("serve", "health", "index", "search", "train", "evaluate", "rank", "models"):
+for _name in (
+    "serve",
+    "health",
+    "index",
+    "search",
+    "train",
+    "evaluate",
+    "compare",
+    "rank",
+    "models",
+):
     import_module(f"gemello.commands.{_name}").register(app)
 
 

@@ -2,17 +2,22 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.images import prepare_file
 from tests.drawings import draw_classes
-from trainer import cache
+from trainer import cache, cache_build
 from trainer.data import Record, read_data
 from trainer.errors import DataError
 
@@ -31,7 +36,7 @@ def test_it_holds_what_serving_would_see(records: list[Record], tmp_path: Path) 
     cached, done = open_counted(records, tmp_path / "cache")
     assert done == 12
     assert cached.records == records
-    assert isinstance(cached.images.base, np.memmap) or isinstance(cached.images, np.memmap)
+    assert cached.images.shape == (12, 32, 32, 3)
     for image, record in zip(cached.images, records, strict=True):
         assert np.array_equal(image, prepare_file(record.path, 32).pixels)
 
@@ -44,10 +49,10 @@ def test_a_second_run_decodes_nothing(
     def refuse(*_: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(cache, "_decode", refuse)
+    monkeypatch.setattr(cache_build, "_decode", refuse)
     second, done = open_counted(records, tmp_path / "cache")
     assert done == 12
-    assert np.array_equal(first.images, second.images)
+    assert np.array_equal(first.images[:], second.images[:])
     assert first.content == second.content
 
 
@@ -82,7 +87,7 @@ def test_a_changed_label_changes_the_content_not_the_pixels(
     after, _ = open_counted(relabelled, tmp_path / "cache")
     assert after.records[0].label == "another"
     assert after.content != before.content
-    assert np.array_equal(after.images, before.images)
+    assert np.array_equal(after.images[:], before.images[:])
 
 
 def test_a_file_that_could_not_be_read_is_tried_again_with_other_permissions(
@@ -102,16 +107,24 @@ def test_a_file_that_could_not_be_read_is_tried_again_with_other_permissions(
     assert (len(read.records), read.bad) == (12, {})
 
 
-def test_two_runs_at_once_share_the_result(records: list[Record], tmp_path: Path) -> None:
+def test_a_second_run_waits_for_the_first_and_decodes_nothing(
+    records: list[Record], tmp_path: Path
+) -> None:
     folder = tmp_path / "cache"
     other: list[cache.ImageCache] = []
+    second = threading.Thread(
+        target=lambda: other.append(cache.open_cache(records, 32, folder, lambda _: None))
+    )
 
     def meanwhile(_: int) -> None:
-        if not other:
-            other.append(cache.open_cache(records, 32, folder, lambda _: None))
+        if not second.ident:
+            second.start()
+            second.join(0.2)
+            assert second.is_alive(), "it waits"
 
     mine = cache.open_cache(records, 32, folder, meanwhile)
-    assert np.array_equal(mine.images, other[0].images)
+    second.join(20)
+    assert np.array_equal(mine.images[:], other[0].images[:])
     assert len(list(folder.iterdir())) == 1
 
 
@@ -129,14 +142,133 @@ def test_a_folder_that_cannot_be_written_is_said(records: list[Record], tmp_path
         open_counted(records, tmp_path / "cache")
 
 
-def test_an_interrupted_build_is_not_taken_for_a_whole_one(
-    records: list[Record], tmp_path: Path
+def test_a_disk_that_fills_up_is_said_and_leaves_nothing(
+    records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(_: int) -> None:
-        raise KeyboardInterrupt
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache_build, "_write", full)
+    with pytest.raises(DataError, match=r"cannot be written to .*No space left.*--cache"):
+        open_counted(records, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were decoded, and a mark after every two."""
+    monkeypatch.setattr(cache_build, "_CHUNK", 2)
+    monkeypatch.setattr(cache_build, "_MARK_EVERY", 2)
+    seen: list[Path] = []
+    decode = cache_build._decode
+
+    def noted(record: Record, size: int) -> Any:
+        seen.append(record.path)
+        return decode(record, size)
+
+    monkeypatch.setattr(cache_build, "_decode", noted)
+    return seen
+
+
+def test_an_interrupted_build_goes_on_where_it_stopped(
+    records: list[Record], tmp_path: Path, decoded: list[Path]
+) -> None:
+    records[2].path.write_bytes(b"no image")
+    whole, _ = open_counted(records, tmp_path / "whole")
+    decoded.clear()
+    done: list[int] = []
+
+    def interrupt(count: int) -> None:
+        done.append(count)
+        if sum(done) == 6:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         cache.open_cache(records, 32, tmp_path / "cache", interrupt)
-    assert not list((tmp_path / "cache").iterdir()), "what it had written is gone"
+    assert decoded == [r.path for r in records[:6]]
+    assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".part"], "not taken for whole"
+    decoded.clear()
+    cached, count = open_counted(records, tmp_path / "cache")
+    assert decoded == [r.path for r in records[6:]]
+    assert count == 12
+    assert np.array_equal(cached.images[:], whole.images[:])
+    assert (cached.bad, cached.content) == (whole.bad, whole.content)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["torn", "short", "nonsense"])
+def test_what_a_killed_build_left_is_checked(
+    records: list[Record], tmp_path: Path, decoded: list[Path], damage: str
+) -> None:
+    def interrupt(_: int) -> None:
+        if len(decoded) > 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.open_cache(records, 32, tmp_path / "cache", interrupt)
+    (scratch,) = (tmp_path / "cache").iterdir()
+    if damage == "torn":
+        with (scratch / "images.bin").open("ab") as stream:
+            stream.write(b"half an image")
+    elif damage == "short":
+        os.truncate(scratch / "images.bin", 100)
+    else:
+        (scratch / "mark.json").write_text("{")
     cached, _ = open_counted(records, tmp_path / "cache")
-    assert len(cached.images) == 12
+    for image, record in zip(cached.images, records, strict=True):
+        assert np.array_equal(image, prepare_file(record.path, 32).pixels)
+
+
+def test_a_killed_build_holds_no_lock_and_its_leftover_goes(
+    records: list[Record], tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache"
+    code = (
+        "import sys, time; from pathlib import Path; from trainer.cache import open_cache;"
+        "from trainer.data import read_data;"
+        "open_cache(read_data(Path(sys.argv[1])), 48, Path(sys.argv[2]),"
+        "lambda n: n and (print('reading', flush=True), time.sleep(60)))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "images"), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as run:
+        assert run.stdout
+        assert run.stdout.readline() == b"reading\n"
+        (scratch,) = folder.iterdir()
+        open_counted(records, folder)
+        assert scratch.exists(), "its run still lives"
+        run.send_signal(signal.SIGKILL)
+    cache.open_cache(records, 40, folder, lambda _: None)
+    assert sorted(p.name.rpartition("-")[2] for p in folder.iterdir()) == ["32", "40"]
+
+
+def test_a_damaged_cache_is_said(records: list[Record], tmp_path: Path) -> None:
+    open_counted(records, tmp_path / "cache")
+    (target,) = (tmp_path / "cache").iterdir()
+    os.truncate(target / "images.bin", 100)
+    with pytest.raises(DataError, match=r"images.bin is cut short; delete"):
+        open_counted(records, tmp_path / "cache")
+    (target / "done.json").write_text("{}")
+    with pytest.raises(DataError, match="is damaged"):
+        open_counted(records, tmp_path / "cache")
+
+
+def test_a_subset_holds_the_chosen_alone(records: list[Record], tmp_path: Path) -> None:
+    records[0].path.write_bytes(b"no image")
+    records[4].path.unlink()
+    cached, _ = open_counted(records, tmp_path / "cache")
+    chosen = cached.subset(np.array([8, 0, 3]))
+    assert chosen.records == [cached.records[i] for i in (8, 0, 3)]
+    assert np.array_equal(chosen.images[:], cached.images[[8, 0, 3]])
+    assert np.array_equal(chosen.facts[:], cached.facts[:][[8, 0, 3]])
+    assert chosen.content != cached.content
+    # class000 and class001 have lost one image of three, and the first of them now another.
+    kept, single = cache.without_single_images(cached.subset(np.arange(1, 10)))
+    assert single == 1
+    assert "class000" not in {r.label for r in kept.records}
+    assert len(kept.images) == len(kept.records) == 8
+
+
+def test_no_records_make_an_empty_cache(tmp_path: Path) -> None:
+    cached, _ = open_counted([], tmp_path / "cache")
+    assert cached.images.shape == (0, 32, 32, 3)
+    assert cached.images[:].shape == (0, 32, 32, 3)

@@ -1,5 +1,6 @@
 """Reading class folders and CSVs, and dividing classes so that none is in two splits."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,28 @@ def test_a_csv_gives_paths_labels_and_splits(tmp_path: Path) -> None:
         Record(tmp_path / "x/1.png", "a", "train"),
         Record(tmp_path / "2.png", "b", None),
     ]
+    file.write_text("path,label,group\n1.png,a,red\n2.png,b,\n")
+    assert [(r.label, r.group) for r in read_data(file)] == [("a", "red"), ("b", None)]
+
+
+def test_queries_and_gallery_are_read_as_their_union(tmp_path: Path) -> None:
+    draw_classes(tmp_path / "queries", 2, 1)
+    draw_classes(tmp_path / "gallery", 3, 2)
+    (tmp_path / "notes").mkdir()
+    found = read_data(tmp_path)
+    assert sorted(r.label for r in found) == sorted(
+        ["class000"] * 3 + ["class001"] * 3 + ["class002"] * 2
+    )
+    assert {r.path.relative_to(tmp_path).parts[0] for r in found} == {"queries", "gallery"}
+
+
+@pytest.mark.parametrize("other", ["queries/a.png", "third/class/a.png"])
+def test_classes_that_happen_to_be_called_queries_and_gallery(tmp_path: Path, other: str) -> None:
+    draw_classes(tmp_path / "queries", 2, 1)
+    draw_classes(tmp_path / "gallery", 2, 1)
+    (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / other).write_bytes(b"one more")
+    assert {"queries", "gallery"} <= {r.label for r in read_data(tmp_path)}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +60,8 @@ def test_a_csv_gives_paths_labels_and_splits(tmp_path: Path) -> None:
         ("path,label\n", "lists no images"),
         ("path,label\nx.png,\n", "line 2: path or label is missing"),
         ("path,label,split\nx.png,a,dev\n", "line 2: split 'dev'"),
+        ('path,label\n"two\nlines.png",a\n\nx.png,\n', "line 5: path or label is missing"),
+        ("path,label\na,b.png,c\n", "line 2 has more fields than the header"),
         ("path,label\nx\0.png,a\n", "line 2: path or label holds a zero byte"),
         ('path,label\n"' + "x" * 200_000, "not a CSV"),
     ],
@@ -58,6 +83,9 @@ def test_a_file_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path, content
 
 def test_nothing_to_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no images in class folders"):
+        read_data(tmp_path)
+    (tmp_path / "flat.png").write_bytes(b"in no class")
+    with pytest.raises(DataError, match=r"lie in no class folder; expected .*/CLASS/IMAGE"):
         read_data(tmp_path)
     with pytest.raises(DataError, match="does not exist"):
         read_data(tmp_path / "none")
@@ -112,3 +140,52 @@ def test_a_class_of_one_image_is_left_out_and_counted() -> None:
     kept, single = without_single_images(records("a", "b", "b", "c"))
     assert ([r.label for r in kept], single) == (["b", "b"], 2)
     assert numbered(records("x", "a", "x")) == [1, 0, 1]
+
+
+def grouped(*pairs: tuple[str, str | None]) -> list[Record]:
+    return [Record(Path(f"{i}.png"), label, None, group) for i, (label, group) in enumerate(pairs)]
+
+
+def test_classes_that_share_a_group_stay_together() -> None:
+    # Classes 0 and 1 share a group, 1 and 2 another; so it goes on in threes.
+    pairs: list[tuple[str, str | None]] = []
+    for first in range(0, 90, 3):
+        a, b, c = (f"class{first + i:02d}" for i in range(3))
+        pairs += [(a, f"x{a}"), (b, f"x{a}"), (b, f"y{a}"), (c, f"y{a}"), (c, None)]
+    for seed in range(5):
+        divided = divide(grouped(*pairs), 0.2, 0.1, seed)
+        split_of = {r.label: r.split for r in divided}
+        for first in range(0, 90, 3):
+            assert len({split_of[f"class{first + i:02d}"] for i in range(3)}) == 1
+        counts = Counter(split_of.values())
+        assert counts == {"train": 63, "validation": 18, "test": 9}
+        groups: dict[str, set[str | None]] = {}
+        for record in divided:
+            if record.group:
+                groups.setdefault(record.group, set()).add(record.split)
+        assert all(len(splits) == 1 for splits in groups.values())
+
+
+def test_classes_without_groups_are_divided_as_if_there_were_none() -> None:
+    labels = [f"class{i}" for i in range(50) for _ in range(2)]
+    own = grouped(*((label, f"group of {label}") for label in labels))
+    assert [r.split for r in divide(own, 0.2, 0.2)] == [
+        r.split for r in divide(records(*labels), 0.2, 0.2)
+    ]
+
+
+def test_a_group_in_all_classes_leaves_nothing_to_hold_out() -> None:
+    everywhere = grouped(*((f"class{i}", "one day") for i in range(20)))
+    assert {r.split for r in divide(everywhere, 0.2, 0.2)} == {"train"}
+
+
+def test_a_given_split_takes_its_group_along_and_must_not_tear_it() -> None:
+    held = [
+        Record(Path("1"), "a", "test", "g"),
+        Record(Path("2"), "b", None, "g"),
+        *records("c", "d"),
+    ]
+    assert [r.split for r in divide(held, 0, 0)] == ["test", "test", "train", "train"]
+    torn = [*held[:1], Record(Path("2"), "b", "train", "g"), *records("c", "d")]
+    with pytest.raises(DataError, match="'a' and 'b' are joined by a group but in two splits"):
+        divide(torn, 0, 0)

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trainer import sampling
 from trainer.errors import DataError
-from trainer.sampling import epoch_batches, group_by_class, steps_per_epoch
+from trainer.sampling import (
+    class_centroids,
+    epoch_batches,
+    neighbour_classes,
+    steps_per_epoch,
+)
 
 
 @settings(deadline=None)
@@ -50,4 +56,125 @@ def test_classes_are_drawn_anew_each_epoch() -> None:
 def test_too_few_pairs_are_refused() -> None:
     with pytest.raises(DataError, match="two images"):
         list(epoch_batches([0, 0, 1], 2, 2, np.random.default_rng(0)))
-    assert [g.tolist() for g in group_by_class([5, 1, 5, 2])] == [[0, 2]]
+
+
+def test_steps_bring_the_classes_round_again() -> None:
+    labels = np.repeat(np.arange(10), 2).tolist()
+    batches = list(epoch_batches(labels, 4, 2, np.random.default_rng(0), steps=25))
+    assert len(batches) == 25
+    counts: Counter[int] = Counter()
+    for batch in batches:
+        drawn = {labels[place] for place in batch}
+        assert len(drawn) == 4
+        counts.update(drawn)
+    # 25 batches of 4 are 8 rounds of three batches and one more: each round shows every class.
+    assert min(counts[c] for c in range(10)) >= 8
+    few = list(epoch_batches(labels, 4, 2, np.random.default_rng(0), steps=1))
+    assert np.array_equal(few[0], batches[0])
+
+
+@settings(deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=4, max_size=20).filter(
+        lambda s: sum(n > 1 for n in s) > 1
+    ),
+    classes=st.integers(4, 8),
+    share=st.floats(0.1, 0.9),
+    seed=st.integers(0, 99),
+)
+def test_classes_of_one_image_take_their_share(
+    sizes: list[int], classes: int, share: float, seed: int
+) -> None:
+    labels = [label for label, size in enumerate(sizes) for _ in range(size)]
+    alone = {label for label, size in enumerate(sizes) if size == 1}
+    rng = np.random.default_rng(seed)
+    batches = list(epoch_batches(labels, classes, 3, rng, single=share))
+    assert len(batches) == steps_per_epoch(labels, classes, single=share)
+    expected = min(round(share * classes), len(alone), classes - 2)
+    for batch in batches:
+        counts = Counter(labels[place] for place in batch)
+        assert set(counts.values()) == {3}
+        assert len(alone & set(counts)) == expected
+    paired = set(range(len(sizes))) - alone
+    assert paired <= {labels[place] for batch in batches for place in batch}
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    sizes=st.lists(st.integers(1, 3), min_size=6, max_size=30).filter(
+        lambda s: sum(n > 1 for n in s) > 1
+    ),
+    hard=st.floats(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_hard_batches_still_show_every_class_and_none_twice(
+    sizes: list[int], hard: float, seed: int
+) -> None:
+    labels = [label for label, size in enumerate(sizes) for _ in range(size)]
+    usable = {label for label, size in enumerate(sizes) if size > 1}
+    rng = np.random.default_rng(seed)
+    near = neighbour_classes(rng.normal(size=(len(sizes), 3)).astype(np.float32), 5)
+    batches = list(epoch_batches(labels, 4, 2, rng, neighbours=near, hard=hard))
+    assert len(batches) == steps_per_epoch(labels, 4)
+    for batch in batches:
+        counts = Counter(labels[place] for place in batch)
+        assert set(counts.values()) == {2}
+        assert len(counts) == min(4, len(usable))
+    assert {labels[place] for batch in batches for place in batch} == usable
+
+
+def test_hard_batches_hold_neighbours() -> None:
+    # 20 classes in 5 clusters of 4; a class of one image is in each, and never drawn.
+    centroids = np.repeat(np.arange(5), 5)[:, None] * 10.0 + np.tile(np.arange(5) * 0.1, 5)[:, None]
+    near = neighbour_classes(centroids.astype(np.float32), 4)
+    labels = [c for c in range(25) for _ in range(1 if c % 5 == 2 else 3)]
+
+    def clusters(hard: float) -> list[int]:
+        rng = np.random.default_rng(0)
+        batches = epoch_batches(labels, 4, 2, rng, neighbours=near, hard=hard)
+        return [len({labels[place] // 5 for place in batch}) for batch in batches]
+
+    assert clusters(1.0) == [1] * 5, "each batch is one cluster"
+    assert np.mean(clusters(0.0)) > 2
+    assert 1 < np.mean(clusters(0.5)) < np.mean(clusters(0.0))
+
+
+def test_without_neighbours_a_hard_share_changes_nothing_and_a_state_gives_one_epoch() -> None:
+    labels = np.repeat(np.arange(40), 3).tolist()
+    near = neighbour_classes(np.random.default_rng(1).normal(size=(40, 4)).astype(np.float32), 8)
+
+    def epoch(hard: float, neighbours: np.ndarray | None) -> list[list[int]]:
+        rng = np.random.default_rng(7)
+        batches = epoch_batches(labels, 8, 2, rng, neighbours=neighbours, hard=hard, steps=9)
+        return [batch.tolist() for batch in batches]
+
+    assert epoch(0.5, None) == epoch(0.0, None) == epoch(0.0, near)
+    assert epoch(0.5, near) == epoch(0.5, near) != epoch(0.5, None)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 512])
+@pytest.mark.parametrize("k", [1, 3, 50])
+def test_neighbour_classes_equal_a_naive_loop(
+    chunk: int, k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "_CHUNK", chunk)
+    centroids = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
+    expected = [
+        sorted(
+            (other for other in range(30) if other != own),
+            key=lambda other: float(((centroids[own] - centroids[other]) ** 2).sum()),
+        )[:k]
+        for own in range(30)
+    ]
+    assert neighbour_classes(centroids, k).tolist() == expected
+    assert neighbour_classes(centroids[:1], k).shape == (1, 0)
+
+
+def test_centroids_equal_a_naive_loop() -> None:
+    rng = np.random.default_rng(0)
+    embeddings, labels = rng.normal(size=(50, 4)), [*range(6), *rng.integers(0, 6, 44).tolist()]
+    found = class_centroids(embeddings, labels)
+    assert found.dtype == np.float32
+    for label in range(6):
+        rows = [embeddings[i] for i, other in enumerate(labels) if other == label]
+        assert np.allclose(found[label], sum(rows) / len(rows), atol=1e-6)

@@ -53,8 +53,11 @@ class TrainConfig(BaseModel):
     hard_classes: float = Field(
         0.0, ge=0, le=1, description="Part of a batch's classes that are neighbours of each other."
     )
-    single_images: bool = Field(
-        False, description="Train on classes of one image too: its positives are its own changes."
+    single_images: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Part of a batch's classes that have one image: its positives are its own changes.",
     )
     steps_per_epoch: int | None = Field(
         None, ge=1, description="Batches in an epoch, where it is not every class once."
@@ -105,7 +108,9 @@ class TrainConfig(BaseModel):
     patience: int | None = Field(
         None, ge=1, description="Epochs without a better validation recall before it stops."
     )
-    mixed_precision: bool = Field(False, description="Compute in float16 where a GPU can.")
+    mixed_precision: bool = Field(
+        False, description="Compute in bfloat16: faster on GPUs and CPUs made for it."
+    )
     crop_area: float = Field(
         0.5, gt=0, le=1, description="Least part of the picture that a random crop keeps."
     )

@@ -7,13 +7,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from app.encoder import Encoder, Vectors
 from app.errors import ImageError
 from app.images import Pixels, prepare_file
-from trainer.cache import TRUSTED
+from trainer.cache_build import TRUSTED
 
+Labels = npt.NDArray[np.object_]
 _CHUNK = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Embeddings float32 [N, D] and their labels, str [N]."""
+
+    vectors: Vectors
+    labels: Labels
+
+    def subset(self, mask: npt.NDArray[np.bool_]) -> "Labelled":
+        return Labelled(self.vectors[mask], self.labels[mask])
 
 
 @dataclass(frozen=True, slots=True)

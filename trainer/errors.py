@@ -4,6 +4,7 @@ TrainerError
 ├── ConfigError      a knob is unknown or has an impossible value
 ├── DataError        the folder or CSV cannot be trained on
 ├── WeightsError     pretrained weights cannot be had
+├── ReportError      a report cannot be written
 └── TrainingFailed   the network collapsed, or its loss is not a number
 """
 
@@ -32,6 +33,15 @@ class WeightsError(TrainerError):
     title = "Pretrained weights unavailable"
 
 
+class ReportError(TrainerError):
+    code = "report_failed"
+    title = "Report cannot be written"
+
+
 class TrainingFailed(TrainerError):
     code = "training_failed"
     title = "Training failed"
+
+
+class WorkerDone(Exception):
+    """A worker that is not the first of several has trained along; the first one publishes."""

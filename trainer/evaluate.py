@@ -1,7 +1,7 @@
 """How well a model retrieves, measured on the published bundle with the service's own code."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,73 +9,108 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.encoder import Encoder, Vectors
+from app.encoder import Encoder
 from app.index import FlatIndex
 from trainer.data import Record, read_data, without_single_images
-from trainer.embedding import embed_files
+from trainer.embedding import Labelled, embed_files
 from trainer.errors import DataError
-from trainer.metrics import RECALL_AT, RetrievalFigures
+from trainer.measurement import TOP, Measurement
+from trainer.metrics import RECALL_AT, RetrievalFigures, map_at_r, r_precision
+from trainer.pairs import sample_pairs
+from trainer.ranks import first_ranks
+
+__all__ = [
+    "Labelled",
+    "evaluate_data",
+    "evaluate_queries",
+    "evaluate_records",
+    "measure_data",
+    "measure_queries",
+    "measure_records",
+    "queries_and_gallery",
+    "retrieval",
+]
 
 Advance = Callable[[int], None]
-Labels = npt.NDArray[np.object_]
 _CHUNK = 256
+_NOTHING = "No query has a match in the gallery, so there is nothing to measure."
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """Embeddings float32 [N, D] and their labels, str [N]."""
+def measure_queries(
+    encoder: Encoder, queries: Path, gallery: Path, advance: Advance = lambda _: None
+) -> Measurement:
+    """Search the images of one folder in another; both have one folder per class.
 
-    vectors: Vectors
-    labels: Labels
+    A query whose class the gallery lacks is left out and counted in ``without_match``.
+    Raises ``DataError``.
+    """
+    asked, query_bad = _embed(encoder, read_data(queries), advance)
+    answers, bad = _embed(encoder, read_data(gallery), advance)
+    known = np.isin(asked.embedded.labels, np.unique(answers.embedded.labels))
+    return _measurement(
+        asked.subset(known),
+        answers,
+        protocol=f"every image of {queries.name} searched in {gallery.name}",
+        without_match=int((~known).sum()),
+        bad={**query_bad, **bad},
+    )
 
-    def subset(self, mask: npt.NDArray[np.bool_]) -> "Labelled":
-        return Labelled(self.vectors[mask], self.labels[mask])
+
+def measure_records(
+    encoder: Encoder, records: Sequence[Record], advance: Advance = lambda _: None
+) -> Measurement:
+    """Search every image in all the others (leave one out).
+
+    Classes with one image are left out as queries, and counted in ``without_match``.
+    Raises ``DataError``.
+    """
+    kept, single = without_single_images(records)
+    found, bad = _embed(encoder, kept, advance)
+    labels = found.embedded.labels.tolist()
+    counts = Counter(labels)
+    paired = np.array([counts[label] > 1 for label in labels], bool)
+    return _measurement(
+        found.subset(paired),
+        None,
+        protocol="every image searched in all the others",
+        without_match=single + int((~paired).sum()),
+        bad=bad,
+    )
+
+
+def measure_data(encoder: Encoder, data: Path, advance: Advance = lambda _: None) -> Measurement:
+    """``measure_records`` of a class folder or CSV, or ``measure_queries`` of its two folders."""
+    folders = queries_and_gallery(data)
+    if folders:
+        return measure_queries(encoder, *folders, advance)
+    return measure_records(encoder, read_data(data), advance)
+
+
+def queries_and_gallery(data: Path) -> tuple[Path, Path] | None:
+    """The folders ``queries`` and ``gallery`` of ``data``, where it has both."""
+    queries, gallery = data / "queries", data / "gallery"
+    return (queries, gallery) if queries.is_dir() and gallery.is_dir() else None
 
 
 def evaluate_queries(
     encoder: Encoder, queries: Path, gallery: Path, advance: Advance = lambda _: None
 ) -> dict[str, Any]:
-    """Search the images of one folder in another; both have one folder per class.
-
-    Returns ``recall@1``, ``recall@5``, ``recall@10``, ``map@r``, ``r_precision``, ``queries``,
-    ``gallery``, ``protocol`` and ``bad`` (file → why it was left out). A query whose class the
-    gallery lacks is left out and counted in ``without_match``. Raises ``DataError``.
-    """
-    asked, query_bad = _embed(encoder, read_data(queries), advance)
-    answers, bad = _embed(encoder, read_data(gallery), advance)
-    known = np.isin(asked.labels, np.unique(answers.labels))
-    return {
-        **retrieval(asked.subset(known), answers),
-        "protocol": f"every image of {queries.name} searched in {gallery.name}",
-        "without_match": int((~known).sum()),
-        "bad": {**query_bad, **bad},
-    }
+    """``Measurement.figures`` of ``measure_queries``."""
+    return measure_queries(encoder, queries, gallery, advance).figures()
 
 
 def evaluate_records(
     encoder: Encoder, records: Sequence[Record], advance: Advance = lambda _: None
 ) -> dict[str, Any]:
-    """Search every image in all the others (leave one out); keys as of ``evaluate_queries``.
-
-    Classes with one image are left out as queries, and counted in ``without_match``.
-    """
-    kept, single = without_single_images(records)
-    embedded, bad = _embed(encoder, kept, advance)
-    counts = Counter(embedded.labels.tolist())
-    paired = np.array([counts[label] > 1 for label in embedded.labels.tolist()], bool)
-    return {
-        **retrieval(embedded.subset(paired)),
-        "protocol": "every image searched in all the others",
-        "without_match": single + int((~paired).sum()),
-        "bad": bad,
-    }
+    """``Measurement.figures`` of ``measure_records``."""
+    return measure_records(encoder, records, advance).figures()
 
 
 def evaluate_data(
     encoder: Encoder, data: Path, advance: Advance = lambda _: None
 ) -> dict[str, Any]:
-    """``evaluate_records`` of a class folder or CSV."""
-    return evaluate_records(encoder, read_data(data), advance)
+    """``Measurement.figures`` of ``measure_data``."""
+    return measure_data(encoder, data, advance).figures()
 
 
 def retrieval(queries: Labelled, gallery: Labelled | None = None) -> dict[str, Any]:
@@ -84,33 +119,111 @@ def retrieval(queries: Labelled, gallery: Labelled | None = None) -> dict[str, A
     In each other, a query's own vector is never among its answers. Every query needs a right
     answer. Works through chunks of queries, so that no N × M matrix exists. Raises ``DataError``.
     """
-    own = int(gallery is None)
-    vectors, labels = (
-        (gallery.vectors, gallery.labels) if gallery else (queries.vectors, queries.labels)
-    )
-    if not len(queries.vectors) or not len(vectors):
-        raise DataError("No query has a match in the gallery, so there is nothing to measure.")
-    index = FlatIndex(vectors.shape[1])
-    index.add([f"{place:09d}" for place in range(len(vectors))], vectors)
-    sizes: Counter[str] = Counter(labels.tolist())
-    relevant = np.array([sizes[label] - own for label in queries.labels.tolist()], np.int64)
-    width = max(*RECALL_AT, int(relevant.max()))
     figures = RetrievalFigures()
+    for found in _search(queries, gallery):
+        figures.add(found.hits, found.relevant)
+    size = len((gallery or queries).vectors)
+    return {**figures.means(), "queries": figures.queries, "gallery": size}
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Answers of the queries in ``rows``, nearest first: ``hits`` bool [n, W], W ≥ 10 and ≥ R;
+    ``places`` int64 and ``distances`` float32 [n, 5], −1 and NaN where the gallery has fewer;
+    ``relevant`` int64 [n], the number R of right answers that there are.
+    """
+
+    rows: slice
+    hits: npt.NDArray[np.bool_]
+    places: npt.NDArray[np.int64]
+    distances: npt.NDArray[np.float32]
+    relevant: npt.NDArray[np.int64]
+
+
+def _search(queries: Labelled, gallery: Labelled | None) -> Iterator[_Found]:
+    own = gallery is None
+    answers = gallery or queries
+    if not len(queries.vectors) or not len(answers.vectors):
+        raise DataError(_NOTHING)
+    index = FlatIndex(answers.vectors.shape[1])
+    index.add([f"{place:09d}" for place in range(len(answers.vectors))], answers.vectors)
+    sizes = Counter(answers.labels.tolist())
+    relevant = np.array([sizes[label] - own for label in queries.labels.tolist()], np.int64)
+    width = max(*RECALL_AT, TOP, int(relevant.max()))
     for start in range(0, len(queries.vectors), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        answers, _ = index.search(queries.vectors[rows], width + own)
-        hits = np.zeros((len(answers), width), bool)
-        for i, row in enumerate(answers):
-            places = [place for place in map(int, row) if not own or place != start + i][:width]
-            hits[i, : len(places)] = labels[places] == queries.labels[start + i]
-        figures.add(hits, relevant[rows])
-    return {**figures.means(), "queries": figures.queries, "gallery": len(vectors)}
+        rows = slice(start, min(start + _CHUNK, len(queries.vectors)))
+        ids, distances = index.search(queries.vectors[rows], width + own)
+        count = len(ids)
+        hits = np.zeros((count, width), bool)
+        places = np.full((count, TOP), -1, np.int64)
+        nearest = np.full((count, TOP), np.nan, np.float32)
+        for i, row in enumerate(ids):
+            found = np.array([int(place) for place in row], np.int64)
+            kept = np.flatnonzero(found != start + i) if own else np.arange(len(found))
+            kept = kept[:width]
+            hits[i, : len(kept)] = answers.labels[found[kept]] == queries.labels[start + i]
+            top = kept[:TOP]
+            places[i, : len(top)], nearest[i, : len(top)] = found[top], distances[i, top]
+        yield _Found(rows, hits, places, nearest, relevant[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Files and their embeddings, row by row."""
+
+    paths: list[Path]
+    embedded: Labelled
+
+    def subset(self, mask: npt.NDArray[np.bool_]) -> "_Files":
+        kept = [path for path, keep in zip(self.paths, mask, strict=True) if keep]
+        return _Files(kept, self.embedded.subset(mask))
+
+
+def _measurement(
+    asked: _Files,
+    answers: _Files | None,
+    *,
+    protocol: str,
+    without_match: int,
+    bad: dict[str, str],
+) -> Measurement:
+    queries, gallery = asked.embedded, answers.embedded if answers else None
+    count = len(queries.vectors)
+    ranks = np.empty(count, np.int64)
+    average, precision = np.empty(count), np.empty(count)
+    top, nearest = np.empty((count, TOP), np.int64), np.empty((count, TOP), np.float32)
+    for found in _search(queries, gallery):
+        rows, hits = found.rows, found.hits
+        ranks[rows] = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
+        average[rows] = map_at_r(hits, found.relevant)
+        precision[rows] = r_precision(hits, found.relevant)
+        top[rows], nearest[rows] = found.places, found.distances
+    missed = np.flatnonzero(ranks == 0)
+    ranks[missed] = first_ranks(queries, gallery, missed)
+    searched = answers or asked
+    return Measurement(
+        paths=asked.paths,
+        labels=queries.labels,
+        embeddings=queries.vectors,
+        ranks=ranks,
+        average_precision=average,
+        r_precision=precision,
+        top=top,
+        top_distances=nearest,
+        gallery_paths=searched.paths,
+        gallery_labels=searched.embedded.labels,
+        gallery_embeddings=searched.embedded.vectors,
+        pairs=sample_pairs(queries, gallery),
+        protocol=protocol,
+        without_match=without_match,
+        bad=bad,
+    )
 
 
 def _embed(
     encoder: Encoder, records: Sequence[Record], advance: Advance
-) -> tuple[Labelled, dict[str, str]]:
+) -> tuple[_Files, dict[str, str]]:
     label_of = {record.path: record.label for record in records}
     embedded = embed_files(encoder, list(label_of), advance)
     labels = np.array([label_of[path] for path in embedded.paths], dtype=object)
-    return Labelled(embedded.vectors, labels), embedded.bad
+    return _Files(embedded.paths, Labelled(embedded.vectors, labels)), embedded.bad

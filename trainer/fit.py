@@ -1,43 +1,39 @@
-"""Training: the head on frozen features first, then the whole network, best weights kept."""
+"""Training: the head on frozen features first, then the network, best weights kept.
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+What an epoch does stands in ``trainer.steps``; this module says what happens in which order, and
+what is kept in between.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
-from app.images import Pixels
-from trainer import losses
-from trainer.augment import augment
+from trainer import sampling, signals
+from trainer.average import MovingAverage
 from trainer.cache import ImageCache
-from trainer.config import TrainConfig
+from trainer.checkpoint import Checkpoint, State, Weights
+from trainer.config import Mining, TrainConfig
 from trainer.data import numbered
-from trainer.errors import TrainingFailed
-from trainer.evaluate import Labelled, retrieval
+from trainer.features import Floats, predict, predicted, principal_axes, unit
+from trainer.judge import Judge
+from trainer.losses.objective import make_objective
 from trainer.network import Network
+from trainer.optimizer import Parts, make_optimizer
 from trainer.progress import say, track
-from trainer.sampling import epoch_batches, steps_per_epoch
+from trainer.rows import FeatureFile
+from trainer.siamese import draw_triplets
+from trainer.signals import Epoch
+from trainer.steps import Means, head_step, network_step, triplet_step
+from trainer.stream import Examples, Indices, stream
 
-Tensor = Any
-
-_PREDICT_BATCH = 64
-# Below this mean distance of unit vectors everything lies in one place.
-_COLLAPSED = 0.02
-
-
-@dataclass
-class Epoch:
-    """What one epoch looked like; ``recall`` is Recall@1 on the validation classes."""
-
-    stage: str
-    loss: float
-    active: float
-    distance: float
-    recall: float | None
+# Features that the principal axes are taken from; more change them little.
+_AXES_FROM = 10_000
+# Images whose embeddings show spread and rank where there are no validation images.
+_LOOKED_AT = 256
 
 
 @dataclass
@@ -48,230 +44,310 @@ class History:
     epochs: list[Epoch] = field(default_factory=list)
     best: float | None = None
 
+    def as_rows(self) -> list[dict[str, Any]]:
+        return [asdict(epoch) for epoch in self.epochs]
+
 
 def fit(
-    network: Network, train: ImageCache, validation: ImageCache, config: TrainConfig
+    network: Network,
+    train: ImageCache,
+    validation: ImageCache,
+    config: TrainConfig,
+    *,
+    checkpoint: Checkpoint | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> History:
     """Train ``network`` in place and leave the best weights in it.
 
     ``train`` holds images at ``config.cache_size``, ``validation`` at ``config.input_size``; without
-    two validation images of a class the last weights count as the best.
-    Raises ``DataError`` or ``TrainingFailed``.
+    two validation images of a class the last weights count as the best. ``checkpoint`` takes the
+    state after every epoch; a state in it is gone on from. ``network`` must have been built inside
+    the scope of ``strategy``. Raises ``DataError`` or ``TrainingFailed``.
     """
-    labels = numbered(train.records)
-    rng = np.random.default_rng(config.seed)
-    judge = _Judge(validation)
-    history = History(judge.recall(_unit(_predict(network.features, validation.images))))
-    keeper = _Keeper(network.embedder, history)
-    if config.head_epochs:
-        _fit_head(network, train, labels, rng, config, judge, keeper)
-    if config.epochs:
-        _fit_all(network, train, labels, rng, config, judge, keeper)
-    keeper.restore()
-    return history
+    run = _Run(network, train, validation, config, checkpoint, strategy)
+    run.start()
+    if run.finished_stage is None:
+        run.fit_head()
+    run.fit_network()
+    run.finish()
+    return run.history
 
 
-def _fit_head(
-    network: Network,
-    train: ImageCache,
-    labels: Sequence[int],
-    rng: np.random.Generator,
-    config: TrainConfig,
-    judge: "_Judge",
-    keeper: "_Keeper",
-) -> None:
-    """Features are computed once, without augmentation; then an epoch takes a second."""
-    features = _predict(network.features, train.images)
-    judged = _predict(network.features, judge.images)
-    head = keras.Sequential([keras.Input(features.shape[1:]), network.head])
-    steps = steps_per_epoch(labels, config.classes_per_batch)
-    optimizer = _optimizer(config.head_learning_rate, config.head_epochs * steps, config)
-    optimizer.build(head.trainable_variables)
+class _Run:
+    """The state of one run, from the first feature to the best weights."""
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        with tf.GradientTape() as tape:
-            embeddings = _unit_tensor(head(x, training=True))
-            stats = _mine(config)(embeddings, y, config.margin)
-        gradients = tape.gradient(stats.loss, head.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, head.trainable_variables, strict=True))
-        return stats.loss, stats.active, losses.mean_pairwise_distance(embeddings)
+    def __init__(
+        self,
+        network: Network,
+        train: ImageCache,
+        validation: ImageCache,
+        config: TrainConfig,
+        checkpoint: Checkpoint | None,
+        strategy: tf.distribute.Strategy | None,
+    ) -> None:
+        self.network, self.train, self.config = network, train, config
+        self.checkpoint = checkpoint
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.rng = np.random.default_rng(config.seed)
+        self.labels = np.array(numbered(train.records), np.int32)
+        self.judge = Judge(validation)
+        self.pretrained = network.embedder.get_weights()
+        self.history = History(None)
+        self.best: Weights | None = None
+        self.finished_stage: str | None = None
+        self.finished_epochs = 0
+        self.saved: State | None = checkpoint.load() if checkpoint else None
 
-    for number in range(config.head_epochs):
-        batches = _batches(labels, rng, config)
-        seen = [_numbers(step(features[b], np.take(labels, b))) for b in batches]
-        recall = judge.recall(_unit(np.asarray(head(judged)))) if len(judged) else None
-        keeper.record(_epoch("head", seen, recall, config), number + 1, config.head_epochs)
+    def start(self) -> None:
+        """Measure the pretrained features, or take up a saved state."""
+        if self.saved is None:
+            features = unit(predict(self.network.features, self.judge.images))
+            self.history.untrained = self.judge.recall(features)
+            return
+        facts = self.saved.facts
+        self.history = History(
+            facts["untrained"], [Epoch(**row) for row in facts["epochs"]], facts["best"]
+        )
+        self.finished_stage, self.finished_epochs = facts["stage"], facts["finished"]
+        self.rng.bit_generator.state = facts["rng"]
+        self.pretrained = self.saved.arrays["pretrained"]
+        self.best = self.saved.arrays.get("best")
+        self.network.embedder.set_weights(self.saved.arrays["weights"])
+        say(f"going on after {self.finished_stage} epoch {self.finished_epochs}")
 
+    def fit_head(self) -> None:
+        """Features are computed once, without augmentation; then an epoch takes seconds."""
+        config, head = self.config, self.network.head
+        linear = isinstance(head, keras.layers.Dense)
+        if not config.head_epochs and not (linear and config.head_init == "pca"):
+            return
+        places = self._head_places()
+        features = self._features(places)
+        labels = self.labels[places]
+        if linear and config.head_init == "pca":
+            some = self.rng.permutation(len(features))[:_AXES_FROM]
+            head.set_weights([principal_axes(features[np.sort(some)], config.dimension, self.rng)])
+            self.pretrained = self.network.embedder.get_weights()
+        if not config.head_epochs or config.loss == "fixed_triplets":
+            return
+        judged = predict(self.network.features, self.judge.images)
+        batches = sampling.steps_per_epoch(labels.tolist(), config.classes_per_batch)
+        with self.strategy.scope():
+            model = keras.Sequential([keras.Input(features.shape[1:]), head])
+            objective = make_objective(config, int(self.labels.max()) + 1, mining=self._first())
+            rate = make_optimizer(config.head_learning_rate, config.head_epochs * batches, config)
+            parts = Parts((rate, [*model.trainable_variables, *objective.trainable_variables]))
+            step = head_step(model, objective, parts, self.strategy)
+        for number in range(1, config.head_epochs + 1):
+            means = Means()
+            for batch in sampling.epoch_batches(
+                labels.tolist(), config.classes_per_batch, config.images_per_class, self.rng
+            ):
+                means.add(step(tf.constant(features[batch]), tf.constant(labels[batch])))
+            looked_at = judged if len(judged) else features[: min(len(features), _LOOKED_AT)]
+            embeddings = unit(np.asarray(model(looked_at)))
+            self._record("head", number, config.head_epochs, means, embeddings)
+        self._keep("head", config.head_epochs)
 
-def _fit_all(
-    network: Network,
-    train: ImageCache,
-    labels: Sequence[int],
-    rng: np.random.Generator,
-    config: TrainConfig,
-    judge: "_Judge",
-    keeper: "_Keeper",
-) -> None:
-    model = network.embedder
-    backbone = network.backbone.trainable_variables
-    own = {id(variable) for variable in backbone}
-    rest = [v for v in model.trainable_variables if id(v) not in own]
-    steps = steps_per_epoch(labels, config.classes_per_batch)
-    total = steps * config.epochs
-    slow = _optimizer(config.learning_rate, total, config)
-    fast = _optimizer(config.head_learning_rate, total, config)
-    slow.build(backbone)
-    fast.build(rest)
+    def fit_network(self) -> None:
+        config, network = self.config, self.network
+        if not config.epochs:
+            return
+        frozen = network.freeze(config.frozen_stages)
+        own = {id(variable) for variable in network.backbone.variables}
+        rest = [v for v in network.embedder.trainable_variables if id(v) not in own]
+        teacher = self._features(None) if config.distillation else None
+        examples = Examples(self.train.images, self.labels, teacher)
+        draw, batches = self._drawer()
+        replicas = self.strategy.num_replicas_in_sync
+        steps = max(batches // replicas, 1)
+        total = steps * config.epochs
+        with self.strategy.scope():
+            later = self._objective(None)
+            backbone = make_optimizer(config.learning_rate, total, config)
+            head = make_optimizer(config.head_learning_rate, total, config)
+            extra = list(later.trainable_variables) if later is not None else []
+            parts = Parts((backbone, frozen), (head, [*rest, *extra]))
+            step = first = self._step(later, parts)
+            if config.loss == "triplet" and config.mining != "semi_hard":
+                first = self._step(self._objective("semi_hard"), parts)
+        average = MovingAverage(network.embedder.trainable_variables, config.ema)
+        self._take_up(parts, average)
+        stale = 0
+        for number in range(self.finished_epochs + 1, config.epochs + 1):
+            doing = first if number <= config.semi_hard_epochs else step
+            means = Means()
+            seen = steps * replicas * config.batch_size
+            with track(f"epoch {number}/{config.epochs}", seen) as advance:
+                data = self.strategy.distribute_datasets_from_function(
+                    lambda _: stream(examples, draw, config)
+                )
+                for _, batch in zip(range(steps), data, strict=False):
+                    means.add(doing(*batch))
+                    average.update()
+                    advance(replicas * config.batch_size)
+            with average.applied():
+                embeddings = self._embeddings()
+                better = self._record("network", number, config.epochs, means, embeddings)
+            self._keep("network", number, parts, average)
+            stale = 0 if better else stale + 1
+            if config.patience and stale >= config.patience:
+                say(f"no better validation recall for {stale} epochs, so it stops here")
+                break
 
-    def compiled(mine: Any) -> Any:
-        @tf.function  # type: ignore[untyped-decorator]
-        def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            with tf.GradientTape() as tape:
-                embeddings = model(x, training=True)
-                stats = mine(embeddings, y, config.margin)
-            gradients = tape.gradient(stats.loss, [*backbone, *rest])
-            slow.apply_gradients(zip(gradients[: len(backbone)], backbone, strict=True))
-            fast.apply_gradients(zip(gradients[len(backbone) :], rest, strict=True))
-            return stats.loss, stats.active, losses.mean_pairwise_distance(embeddings)
+    def finish(self) -> None:
+        """The best weights, blended with the pretrained ones where asked for."""
+        model = self.network.embedder
+        trained = self.best if self.best is not None else model.get_weights()
+        share = self.config.blend
+        if share < 1:
+            # Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
+            pairs = zip(self.pretrained, trained, strict=True)
+            trained = [old + share * (new - old) for old, new in pairs]
+        model.set_weights(trained)
 
-        return step
+    def _first(self) -> Mining | None:
+        return "semi_hard" if self.config.semi_hard_epochs else None
 
-    first = compiled(losses.semi_hard)
-    later = first if config.mining == "semi_hard" else compiled(losses.batch_hard)
-    for number in range(config.epochs):
-        step = first if number < config.semi_hard_epochs else later
-        seen = []
-        with track(f"epoch {number + 1}/{config.epochs}", steps * config.batch_size) as advance:
-            for images, y in _stream(train, labels, rng, config):
-                seen.append(_numbers(step(images, y)))
-                advance(len(y))
-        recall = judge.recall(_predict(model, judge.images))
-        keeper.record(_epoch("network", seen, recall, config), number + 1, config.epochs)
-
-
-def _stream(
-    train: ImageCache, labels: Sequence[int], rng: np.random.Generator, config: TrainConfig
-) -> tf.data.Dataset:
-    """One epoch of augmented batches; reading and augmenting run beside the training step."""
-    size = config.cache_size
-
-    def read() -> Iterator[tuple[Pixels, "np.ndarray[Any, Any]"]]:
-        for batch in _batches(labels, rng, config):
-            yield train.images[batch], np.take(labels, batch).astype(np.int32)
-
-    signature = (
-        tf.TensorSpec((None, size, size, 3), tf.uint8),
-        tf.TensorSpec((None,), tf.int32),
-    )
-    batches = tf.data.Dataset.from_generator(read, output_signature=signature)
-    return batches.map(
-        lambda x, y: (augment(x, config), y), num_parallel_calls=1, deterministic=True
-    ).prefetch(2)
-
-
-def _batches(
-    labels: Sequence[int], rng: np.random.Generator, config: TrainConfig
-) -> Iterator["np.ndarray[Any, Any]"]:
-    return epoch_batches(labels, config.classes_per_batch, config.images_per_class, rng)
-
-
-class _Judge:
-    """Recall@1 on the validation images, each searched in all the others."""
-
-    def __init__(self, validation: ImageCache) -> None:
-        self.images = validation.images
-        self._labels = np.array(numbered(validation.records), dtype=object)
-        counts = {label: int((self._labels == label).sum()) for label in set(self._labels)}
-        self._paired = np.array([counts[label] > 1 for label in self._labels], bool)
-
-    def recall(self, embeddings: "np.ndarray[Any, Any]") -> float | None:
-        if not self._paired.any():
+    def _objective(self, mining: Mining | None) -> keras.layers.Layer | None:
+        if self.config.loss == "fixed_triplets":
             return None
-        figures = retrieval(Labelled(embeddings, self._labels).subset(self._paired))
-        return float(figures["recall@1"])
+        return make_objective(self.config, int(self.labels.max()) + 1, mining=mining)
 
+    def _step(self, objective: keras.layers.Layer | None, parts: Parts) -> Callable[..., Any]:
+        embedder = self.network.embedder
+        if objective is None:
+            return triplet_step(embedder, self.config.margin, parts, self.strategy)
+        return network_step(embedder, objective, self.config.distillation, parts, self.strategy)
 
-class _Keeper:
-    """Writes the history, shows it, and keeps the best weights."""
+    def _drawer(self) -> tuple[Callable[[], Iterator[Indices]], int]:
+        """What draws an epoch's batches, and how many those are."""
+        config, labels = self.config, self.labels.tolist()
+        if config.loss == "fixed_triplets":
+            triplets = draw_triplets(labels, len(labels), self.rng)
+            size = max(config.batch_size // 3, 1)
+            count = config.steps_per_epoch or -(-len(triplets) // size)
 
-    def __init__(self, model: keras.Model, history: History) -> None:
-        self._model, self._history = model, history
-        self._weights: list[Any] | None = None
+            def replay() -> Iterator[Indices]:
+                order = np.resize(self.rng.permutation(len(triplets)), count * size)
+                for rows in order.reshape(count, size):
+                    # All anchors, then all positives, then all negatives.
+                    yield triplets[rows].T.reshape(-1)
 
-    def record(self, epoch: Epoch, number: int, count: int) -> None:
-        self._history.epochs.append(epoch)
-        shown = "" if epoch.recall is None else f", validation recall@1 {epoch.recall:.4f}"
+            return replay, count
+        single = config.single_images
+        count = config.steps_per_epoch or sampling.steps_per_epoch(
+            labels, config.classes_per_batch, single=single
+        )
+
+        def draw() -> Iterator[Indices]:
+            return sampling.epoch_batches(
+                labels,
+                config.classes_per_batch,
+                config.images_per_class,
+                self.rng,
+                steps=count,
+                neighbours=self._neighbours() if config.hard_classes else None,
+                hard=config.hard_classes,
+                single=single,
+            )
+
+        return draw, count
+
+    def _neighbours(self) -> Indices:
+        """The nearest classes of each, as the network sees them now."""
+        centroids = sampling.class_centroids(
+            predict(self.network.embedder, self.train.images), self.labels.tolist()
+        )
+        return sampling.neighbour_classes(centroids, self.config.classes_per_batch)
+
+    def _head_places(self) -> Indices:
+        """Whole classes, drawn at random, up to ``head_images`` images, in order."""
+        order = self.rng.permutation(int(self.labels.max()) + 1)
+        sizes = np.bincount(self.labels)[order]
+        classes = order[: max(int((sizes.cumsum() <= self.config.head_images).sum()), 2)]
+        return np.flatnonzero(np.isin(self.labels, classes)).astype(np.int64)
+
+    def _features(self, places: Indices | None) -> FeatureFile:
+        """Frozen features of the training images, on disk."""
+        images = self.train.images if places is None else self.train.images.subset(places)
+        stored = FeatureFile(self.train.folder, self.network.features.output_shape[1])
+        with track("pretrained features", len(images)) as advance:
+            for chunk in predicted(self.network.features, images, advance):
+                stored.append(chunk)
+        return stored
+
+    def _embeddings(self) -> Floats:
+        looked_at = self.judge.images
+        if not len(looked_at):
+            looked_at = self.train.images.subset(np.arange(min(len(self.labels), _LOOKED_AT)))
+        return predict(self.network.embedder, looked_at)
+
+    def _record(
+        self, stage: str, number: int, count: int, means: Means, embeddings: Floats
+    ) -> bool:
+        """Add an epoch, show it, keep its weights when they are the best; True when they are.
+
+        Raises ``TrainingFailed`` when the run has died or gets nowhere.
+        """
+        loss, active, distance = means.values()
+        recall = self.judge.recall(embeddings) if len(self.judge.images) else None
+        epoch = Epoch(
+            stage,
+            round(loss, 5),
+            round(active, 4),
+            round(distance, 4),
+            round(signals.spread(embeddings), 4),
+            round(signals.effective_rank(embeddings), 1),
+            recall,
+        )
+        self.history.epochs.append(epoch)
+        shown = "" if recall is None else f", validation recall@1 {recall:.4f}"
         say(
-            f"{epoch.stage} {number}/{count}: loss {epoch.loss:.4f}, active {epoch.active:.0%}, "
-            f"mean distance {epoch.distance:.3f}{shown}"
+            f"{stage} {number}/{count}: loss {epoch.loss:.4f}, active {epoch.active:.0%}, "
+            f"mean distance {epoch.distance:.3f}, rank {epoch.rank:.0f}{shown}"
         )
-        best = self._history.best
-        if epoch.recall is None or best is None or epoch.recall >= best:
-            self._history.best = epoch.recall
-            self._weights = self._model.get_weights()
+        signals.check(self.history.epochs, self.history.untrained, self.judge.queries, self.config)
+        best = self.history.best
+        better = recall is None or best is None or recall > best
+        if better or recall == best:
+            self.history.best = recall
+            self.best = self.network.embedder.get_weights()
+        return better
 
-    def restore(self) -> None:
-        if self._weights is not None:
-            self._model.set_weights(self._weights)
+    def _keep(
+        self,
+        stage: str,
+        finished: int,
+        parts: Parts | None = None,
+        average: MovingAverage | None = None,
+    ) -> None:
+        if self.checkpoint is None:
+            return
+        arrays = {"weights": self.network.embedder.get_weights(), "pretrained": self.pretrained}
+        if self.best is not None:
+            arrays["best"] = self.best
+        if parts is not None:
+            arrays["optimizer"] = [np.asarray(variable) for variable in parts.state]
+        if average is not None:
+            arrays["average"] = average.values
+        facts = {
+            "stage": stage,
+            "finished": finished if stage == "network" else 0,
+            "untrained": self.history.untrained,
+            "best": self.history.best,
+            "epochs": self.history.as_rows(),
+            "rng": self.rng.bit_generator.state,
+            "average_steps": average.steps if average else 0,
+        }
+        self.checkpoint.save(State(arrays, facts))
 
-
-def _epoch(
-    stage: str, seen: list[tuple[float, float, float]], recall: float | None, config: TrainConfig
-) -> Epoch:
-    """The means of an epoch's batches. Raises ``TrainingFailed`` when they show a dead network."""
-    loss, active, distance = (float(np.mean(column)) for column in zip(*seen, strict=True))
-    if not math.isfinite(loss):
-        raise TrainingFailed("The loss is not a number; lower learning_rate or raise margin.")
-    if distance < _COLLAPSED:
-        raise TrainingFailed(
-            f"The network collapsed: all embeddings lie within {distance:.4f} of each other and the "
-            f"loss stays at the margin ({loss:.3f} of {config.margin}). Lower learning_rate and "
-            "head_learning_rate, or use semi_hard mining for more epochs."
-        )
-    return Epoch(stage, round(loss, 5), round(active, 4), round(distance, 4), recall)
-
-
-def _mine(config: TrainConfig) -> Any:
-    return losses.semi_hard if config.mining == "semi_hard" else losses.batch_hard
-
-
-def _optimizer(rate: float, steps: int, config: TrainConfig) -> keras.optimizers.Optimizer:
-    warm = int(steps * config.warmup)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0 if warm else rate,
-        max(steps - warm, 1),
-        alpha=0.01,
-        warmup_target=rate if warm else None,
-        warmup_steps=warm,
-    )
-    return keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay)
-
-
-def _predict(model: keras.Model, images: Pixels) -> "np.ndarray[Any, Any]":
-    """uint8 [N, any, any, 3] → float32 [N, D], a chunk at a time: a memory map is never read whole.
-
-    Images of another size than the model's are shrunk to it, with antialiasing as in serving.
-    """
-    size = model.input_shape[1]
-    chunks = []
-    for start in range(0, len(images), _PREDICT_BATCH):
-        chunk: Tensor = np.asarray(images[start : start + _PREDICT_BATCH])
-        if chunk.shape[1] != size:
-            resized = tf.image.resize(chunk, (size, size), "bicubic", antialias=True)
-            chunk = tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
-        chunks.append(np.asarray(model.predict_on_batch(chunk)))
-    return np.concatenate(chunks) if chunks else np.empty((0, model.output_shape[1]), np.float32)
-
-
-def _unit(vectors: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
-
-
-def _unit_tensor(vectors: Tensor) -> Tensor:
-    return ops.normalize(vectors, axis=-1)
-
-
-def _numbers(stats: tuple[Tensor, Tensor, Tensor]) -> tuple[float, float, float]:
-    loss, active, distance = (float(value) for value in stats)
-    return loss, active, distance
+    def _take_up(self, parts: Parts, average: MovingAverage) -> None:
+        """Optimisers and average as they were saved."""
+        if self.saved is None or "optimizer" not in self.saved.arrays:
+            return
+        for variable, value in zip(parts.state, self.saved.arrays["optimizer"], strict=True):
+            variable.assign(value)
+        if average.values:
+            average.values = self.saved.arrays["average"]
+            average.steps = self.saved.facts["average_steps"]

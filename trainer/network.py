@@ -1,5 +1,6 @@
 """The embedding network: uint8 RGB in, preprocessing and a pretrained backbone inside, unit vectors out."""
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,8 +31,28 @@ class Network:
 
     backbone: keras.Model
     features: keras.Model
-    head: keras.layers.Dense
+    head: keras.layers.Layer
     embedder: keras.Model
+
+    def freeze(self, stages: int) -> list[keras.Variable]:
+        """Keep the backbone's first ``stages`` as they are, all with -1; return what is trained.
+
+        A stage is what lies between two steps of the resolution: five in the usual networks.
+        """
+        if stages < 0:
+            return []
+        frozen: set[int] = set()
+        for layer in self.backbone.layers:
+            if _stage(layer, self.backbone) < stages:
+                frozen.update(id(variable) for variable in layer.variables)
+        return [v for v in self.backbone.trainable_variables if id(v) not in frozen]
+
+
+def _stage(layer: keras.layers.Layer, backbone: keras.Model) -> int:
+    """How often the resolution was halved up to the layer's output, less one; the input is -1."""
+    whole: int = backbone.input_shape[1]
+    side: int = layer.output.shape[1]
+    return round(math.log2(whole / side)) - 1
 
 
 def build(config: TrainConfig) -> Network:
@@ -42,13 +63,43 @@ def build(config: TrainConfig) -> Network:
     backbone, features = _features(
         config.backbone, config.input_size, config.weights, config.pooling
     )
-    head = keras.layers.Dense(
-        config.dimension, use_bias=False, kernel_initializer="orthogonal", name="head"
-    )
-    embeddings = keras.layers.UnitNormalization(name="embeddings")(head(features.output))
+    head = _head(config)
+    # Lengths and differences are small: they need the whole precision.
+    unit = keras.layers.UnitNormalization(name="embeddings", dtype="float32")
+    embeddings = unit(head(features.output))
     return Network(
         backbone, features, head, keras.Model(features.input, embeddings, name="gemello")
     )
+
+
+def published(network: Network, config: TrainConfig) -> keras.Model:
+    """The same embedder in float32 and at ``config.published_size``: what is exported.
+
+    A network without dense layers in its backbone takes any size. Trained on crops, it sees things
+    larger than they are in whole pictures, so that a larger size may serve better: Touvron et al.,
+    "Fixing the train-test resolution discrepancy", arXiv:1906.06423.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        size = config.published_size
+        other = build(config.model_copy(update={"input_size": size})).embedder
+    finally:
+        keras.config.set_dtype_policy(policy)
+    other.set_weights(network.embedder.get_weights())
+    return other
+
+
+def _head(config: TrainConfig) -> keras.layers.Layer:
+    last = keras.layers.Dense(
+        config.dimension, use_bias=False, kernel_initializer="orthogonal", name="head"
+    )
+    if config.head == "linear":
+        return last
+    # What siamese tutorials put on top, drawn at random.
+    wide = keras.layers.Dense(512, activation="relu", name="dense_512")
+    narrow = keras.layers.Dense(256, activation="relu", name="dense_256")
+    return keras.Sequential([wide, narrow, last], name="dense_head")
 
 
 def untrained(

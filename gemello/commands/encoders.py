@@ -1,13 +1,15 @@
 """Which model a command measures: a published one, or pretrained features without training."""
 
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.encoder import Encoder
 from app.errors import ParameterInvalid
-from app.model_store import resolve
+from app.model_store import Bundle, resolve
 from app.runtimes import load_encoder
 from gemello.commands.options import model_store
 from gemello.commands.tensorflow import load_tensorflow
@@ -20,6 +22,93 @@ Untrained = Annotated[
 Weights = Annotated[Path | None, typer.Option(help="Weights file for the backbone.")]
 Size = Annotated[int, typer.Option(help="Input side in pixels, with --untrained.")]
 
+UNTRAINED = "untrained:"
+_SIZE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An encoder, what to call it, and its bundle where it is published."""
+
+    encoder: Encoder
+    title: str
+    bundle: Bundle | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What the model is, for a report."""
+        facts: dict[str, Any] = {
+            "name": self.title,
+            "dimension": self.encoder.dimension,
+            "input_size": self.encoder.input_size,
+        }
+        if self.bundle:
+            manifest = self.bundle.manifest
+            facts |= {
+                "created": manifest.created.isoformat(),
+                "backbone": manifest.backbone.model_dump(),
+                "model_id": manifest.model_id,
+            }
+        return facts
+
+
+def choose(
+    model: str | None,
+    backbone: str | None,
+    untrained: bool,
+    weights: Path | None,
+    input_size: int,
+    store: Path | None,
+) -> Chosen:
+    """The model that the options name. Raises ``ParameterInvalid`` when they disagree."""
+    if untrained != (backbone is not None) or (untrained and model):
+        raise ParameterInvalid(
+            "--model", "give --model NAME, or --backbone NAME together with --untrained"
+        )
+    if backbone is None:
+        return _published(model or "default", store)
+    return untrained_backbone(backbone, input_size, str(weights) if weights else None)
+
+
+def named(model: str, store: Path | None) -> Chosen:
+    """A published ``name`` or ``name/version``, or ``untrained:BACKBONE[@SIZE]``."""
+    if not model.startswith(UNTRAINED):
+        return _published(model, store)
+    backbone, at, size = model.removeprefix(UNTRAINED).partition("@")
+    if at and not (size.isdecimal() and len(size) < 6):
+        raise ParameterInvalid(model, f"{size!r} is no input side in pixels")
+    return untrained_backbone(backbone, int(size) if at else _SIZE)
+
+
+def untrained_backbone(
+    backbone: str, input_size: int, weights: str | None = None, pooling: str = "avg"
+) -> Chosen:
+    """Pretrained features, pooled and at unit length. Raises ``ConfigError``, ``WeightsError``."""
+    load_tensorflow()
+    from trainer.config import read_config
+    from trainer.keras_encoder import KerasEncoder
+    from trainer.network import untrained as build
+
+    given = {"backbone": backbone, "input_size": input_size, "pooling": pooling}
+    config = read_config({**given, **({"weights": weights} if weights else {})})
+    network = build(config.backbone, config.input_size, config.weights, config.pooling)
+    return Chosen(KerasEncoder(network), f"untrained {backbone} at {input_size} px")
+
+
+def baseline_of(bundle: Bundle) -> Chosen:
+    """The backbone underneath a published model, without training, at the same input size.
+
+    Raises ``GemelloError`` in a sentence when it cannot be had here.
+    """
+    if find_spec("tensorflow") is None:
+        raise ParameterInvalid("--report", "TensorFlow is not installed")
+    config = bundle.manifest.training.get("config", {})
+    return untrained_backbone(
+        bundle.manifest.backbone.name,
+        bundle.manifest.input_size,
+        config.get("weights"),
+        config.get("pooling", "avg"),
+    )
+
 
 def chosen_encoder(
     model: str | None,
@@ -29,20 +118,11 @@ def chosen_encoder(
     input_size: int,
     store: Path | None,
 ) -> tuple[Encoder, str]:
-    """The encoder, and what to call it. Raises ``ParameterInvalid`` when the options disagree."""
-    if untrained != (backbone is not None) or (untrained and model):
-        raise ParameterInvalid(
-            "--model", "give --model NAME, or --backbone NAME together with --untrained"
-        )
-    if backbone is None:
-        bundle = resolve(model_store(store), model or "default")
-        return load_encoder(bundle), bundle.title
-    load_tensorflow()
-    from trainer.config import read_config
-    from trainer.keras_encoder import KerasEncoder
-    from trainer.network import untrained as build
+    """``choose``, as the encoder and its title."""
+    chosen = choose(model, backbone, untrained, weights, input_size, store)
+    return chosen.encoder, chosen.title
 
-    given = {"backbone": backbone, "input_size": input_size}
-    config = read_config({**given, **({"weights": str(weights)} if weights else {})})
-    network = build(config.backbone, config.input_size, config.weights)
-    return KerasEncoder(network), f"{backbone}, untrained, {input_size} px"
+
+def _published(model: str, store: Path | None) -> Chosen:
+    bundle = resolve(model_store(store), model)
+    return Chosen(load_encoder(bundle), bundle.title, bundle)

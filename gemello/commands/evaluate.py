@@ -1,31 +1,50 @@
 """``gemello evaluate``: how well a model retrieves, on your own images."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.errors import ParameterInvalid
-from gemello.commands.encoders import Backbone, Model, Size, Untrained, Weights, chosen_encoder
+from app.errors import GemelloError
+from gemello.commands.encoders import (
+    Backbone,
+    Chosen,
+    Model,
+    Size,
+    Untrained,
+    Weights,
+    baseline_of,
+    choose,
+)
+from gemello.commands.measuring import (
+    Data,
+    Gallery,
+    Images,
+    Json,
+    Queries,
+    ReportFile,
+    duplicates,
+    images,
+)
 from gemello.commands.options import Store
+from gemello.commands.outputs import check_output, check_report, write_json
+
+if TYPE_CHECKING:
+    from trainer.bootstrap import Interval
+    from trainer.measurement import Measurement
 
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def evaluate(
         model: Model = None,
-        queries: Annotated[Path | None, typer.Option(help="Class folders to search with.")] = None,
-        gallery: Annotated[Path | None, typer.Option(help="Class folders to search in.")] = None,
-        data: Annotated[
-            Path | None,
-            typer.Option(help="Class folders or CSV: each image searched in the others."),
-        ] = None,
-        out: Annotated[
-            Path | None, typer.Option("--json", help="Write the figures here, too.")
-        ] = None,
+        queries: Queries = None,
+        gallery: Gallery = None,
+        data: Data = None,
+        out: Json = None,
+        report: ReportFile = None,
         backbone: Backbone = None,
         untrained: Untrained = False,
         weights: Weights = None,
@@ -35,34 +54,76 @@ def register(app: typer.Typer) -> None:
         """Measure recall@1/5/10, MAP@R and R-precision with the code that serves.
 
         Examples: `gemello evaluate --model mine --queries q/ --gallery g/` or
-        `gemello evaluate --backbone efficientnet_lite0 --untrained --data photos/`
+        `gemello evaluate --backbone efficientnet_lite0 --untrained --data photos/`. With
+        `--report`, a published model is shown beside its untrained backbone.
         """
-        given = tuple(folder is not None for folder in (data, queries, gallery))
-        if given not in {(True, False, False), (False, True, True)}:
-            raise ParameterInvalid("--data", "give either --data, or --queries and --gallery")
-        encoder, title = chosen_encoder(model, backbone, untrained, weights, input_size, store)
-        from trainer.data import read_data
-        from trainer.evaluate import evaluate_data, evaluate_queries
-        from trainer.progress import track
+        check_output("--json", out)
+        check_report("--report", report)
+        measured_on = images(data, queries, gallery)
+        chosen = choose(model, backbone, untrained, weights, input_size, store)
+        from trainer.comparison import intervals
 
-        total = sum(len(read_data(folder)) for folder in (data, queries, gallery) if folder)
-        with track("embedding", total) as advance:
-            if queries and gallery:
-                figures = evaluate_queries(encoder, queries, gallery, advance)
-            elif data:
-                figures = evaluate_data(encoder, data, advance)
-        figures = {"model": title, **figures}
+        measurement = measured_on.measure(chosen.encoder)
+        found = intervals(measurement)
+        figures = {"model": chosen.title, **measurement.figures()}
         if out:
-            out.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
-        _show(figures)
+            spans = {name: [round(i.low, 4), round(i.high, 4)] for name, i in found.items()}
+            write_json("--json", out, {**figures, "intervals": spans})
+        _show(figures, found)
+        if report:
+            _report(report, chosen, measured_on, measurement)
+            typer.echo(f"wrote {report}")
 
 
-def _show(figures: dict[str, Any]) -> None:
-    table = Table("figure", "value", title=figures["model"], title_justify="left")
+def _show(figures: dict[str, Any], found: "dict[str, Interval]") -> None:
+    table = Table("figure", "value", "95 % interval", title=figures["model"], title_justify="left")
     for name, value in figures.items():
-        if name not in {"model", "bad"}:
-            table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+        if name in found:
+            table.add_row(name, f"{value:.4f}", f"{found[name].low:.4f} … {found[name].high:.4f}")
+        elif name not in {"model", "bad"}:
+            table.add_row(name, str(value))
     console = Console()
     console.print(table)
     for path, reason in figures["bad"].items():
         console.print(f"left out {path}: {reason}", markup=False, soft_wrap=True)
+
+
+def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measurement") -> None:
+    from trainer.report import Report, write_report
+
+    manifest = chosen.bundle.manifest if chosen.bundle else None
+    training = manifest.training if manifest else {}
+    history = training.get("history", {})
+    before, name = _baseline(chosen, measured_on)
+    write_report(
+        path,
+        Report(
+            title=f"{chosen.title} on {measured_on.name}",
+            after=measurement,
+            before=before,
+            names=("untrained", chosen.title),
+            history=history.get("epochs", []),
+            untrained_recall=history.get("untrained_validation_recall@1"),
+            calibration=manifest.calibration if manifest else None,
+            data={
+                "duplicates": duplicates(measurement),
+                **({"trained on": manifest.data} if manifest and manifest.data else {}),
+            },
+            config=training.get("config", {}),
+            model={**chosen.facts(), **({"compared with": name} if before else {})},
+        ),
+    )
+
+
+def _baseline(chosen: Chosen, measured_on: Images) -> "tuple[Measurement | None, str]":
+    """The untrained backbone on the same images; a report can do without."""
+    from trainer.progress import say
+
+    if chosen.bundle is None:
+        return None, ""
+    try:
+        baseline = baseline_of(chosen.bundle)
+    except GemelloError as exc:
+        say(f"The report has no untrained backbone beside the model: {exc}")
+        return None, ""
+    return measured_on.measure(baseline.encoder, "embedding, untrained"), baseline.title

@@ -1,6 +1,7 @@
 """``gemello train DATA --name NAME``: a folder of images in, a published model out."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +17,17 @@ def register(app: typer.Typer) -> None:
     def train(
         data: Annotated[
             Path,
-            typer.Argument(help="Folder with one folder per class, or a CSV path,label[,split]."),
+            typer.Argument(
+                help="Folder with one folder per class, or a CSV path,label[,split][,group]."
+            ),
         ],
         name: Annotated[str, typer.Option(help="Name to publish the model under.")],
+        config: Annotated[
+            Path | None,
+            typer.Option(
+                help="TOML file of knobs, such as those in configs/; see docs/training.md."
+            ),
+        ] = None,
         backbone: Annotated[
             str | None,
             typer.Option(help="Pretrained network; efficientnet_lite0 comes with the package."),
@@ -30,10 +39,14 @@ def register(app: typer.Typer) -> None:
         seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
         settings: Annotated[
             list[str] | None,
-            typer.Option(
-                "--set", metavar="KEY=VALUE", help="Any other knob; see docs/training.md."
-            ),
+            typer.Option("--set", metavar="KEY=VALUE", help="Any other knob, over --config."),
         ] = None,
+        resume: Annotated[
+            bool, typer.Option("--resume", help="Go on after the last epoch that was finished.")
+        ] = False,
+        strategy: Annotated[
+            str, typer.Option(help="Devices: none, mirrored or multi_worker (tf.distribute).")
+        ] = "none",
         store: Store = None,
         cache: Annotated[
             Path | None, typer.Option(help="Folder for decoded images; default ~/.cache/gemello.")
@@ -41,17 +54,46 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Train an embedding model on your own images and publish it.
 
-        Example: `gemello train photos/ --name mine --epochs 20 --set margin=0.15`
+        Examples: `gemello train photos/ --name mine`, `gemello train photos/ --name mine --config
+        configs/fast.toml --set margin=0.15`, and `gemello train … --resume` after an interruption.
         """
         load_tensorflow()
-        from trainer.config import read_config
+        from trainer.config import read_config, read_config_file
+        from trainer.errors import WorkerDone
+        from trainer.run import STRATEGIES
         from trainer.run import train as run
 
-        chosen = {**_parsed(settings or []), "backbone": backbone, "epochs": epochs, "seed": seed}
-        chosen["weights"] = str(weights) if weights else None
-        config = read_config({key: value for key, value in chosen.items() if value is not None})
-        bundle = run(data, name, config, model_store(store), cache or _cache_folder())
+        if strategy not in STRATEGIES:
+            raise ParameterInvalid("--strategy", f"expected one of {', '.join(STRATEGIES)}")
+        given = {"backbone": backbone, "epochs": epochs, "seed": seed}
+        given["weights"] = str(weights) if weights else None
+        chosen = {
+            **(read_config_file(config) if config else {}),
+            **_parsed(settings or []),
+            **{key: value for key, value in given.items() if value is not None},
+        }
+        try:
+            bundle = run(
+                data,
+                name,
+                read_config(chosen),
+                model_store(store),
+                cache or _cache_folder(),
+                resume=resume,
+                strategy=strategy,
+            )
+        except WorkerDone:
+            typer.echo("this worker is done; the first one publishes")
+            return
+        except KeyboardInterrupt:
+            sys.stderr.write(
+                "gemello: interrupted; the same command with --resume goes on after the last "
+                "finished epoch.\n"
+            )
+            raise SystemExit(130) from None
         typer.echo(f"published {bundle.title} in {bundle.path}")
+        if (bundle.path / "report").is_dir():
+            typer.echo(f"its report: {bundle.path / 'report' / 'index.html'}")
         typer.echo(f"serve it with: GEMELLO_MODEL={bundle.manifest.name} gemello serve")
 
 

@@ -1,0 +1,108 @@
+"""``gemello compare A B``: two models on the same images, and whether one is better."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gemello.commands.encoders import Chosen, named
+from gemello.commands.measuring import (
+    Data,
+    Gallery,
+    Images,
+    Json,
+    Queries,
+    ReportFile,
+    duplicates,
+    images,
+)
+from gemello.commands.options import Store
+from gemello.commands.outputs import check_output, check_report, write_json
+
+if TYPE_CHECKING:
+    from trainer.bootstrap import Interval
+    from trainer.comparison import Comparison
+
+_HELP = "name, name/version, or untrained:BACKBONE[@SIZE]"
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def compare(
+        first: Annotated[str, typer.Argument(metavar="A", help=_HELP)],
+        second: Annotated[str, typer.Argument(metavar="B", help=_HELP)],
+        queries: Queries = None,
+        gallery: Gallery = None,
+        data: Data = None,
+        out: Json = None,
+        report: ReportFile = None,
+        store: Store = None,
+    ) -> None:
+        """Measure two models on the same queries, and say whether one is better.
+
+        Example: `gemello compare default untrained:efficientnet_lite0@128 --data photos/`
+        """
+        check_output("--json", out)
+        check_report("--report", report)
+        measured_on = images(data, queries, gallery)
+        # Both are loaded first: a name that is wrong is refused before anything is measured.
+        models = named(first, store), named(second, store)
+        from trainer.comparison import compare as run
+
+        a, b = (measured_on.measure(model.encoder, model.title) for model in models)
+        comparison = run(a, b, (models[0].title, models[1].title))
+        if out:
+            write_json("--json", out, comparison.as_json())
+        _show(comparison)
+        if report:
+            _report(report, models, measured_on, comparison)
+            typer.echo(f"wrote {report}")
+
+
+def _show(comparison: "Comparison") -> None:
+    from trainer.comparison import p, points, span
+
+    table = Table("figure", *comparison.names, "difference, points", "p-value")
+    for row in comparison.rows:
+        change = row.difference
+        table.add_row(
+            row.figure,
+            _cell(row.first),
+            _cell(row.second),
+            f"{points(change.value)} ({span(change)})",
+            p(change),
+        )
+    console = Console()
+    console.print(table)
+    queries = f"{len(comparison.second)} queries; {comparison.second.protocol}."
+    console.print(queries, markup=False, highlight=False, soft_wrap=True)
+    for path, reason in {**comparison.first.bad, **comparison.second.bad}.items():
+        console.print(f"left out {path}: {reason}", markup=False, soft_wrap=True)
+    console.print(comparison.conclusion(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _cell(found: "Interval") -> str:
+    return f"{found.value:.4f} ({found.low:.4f} … {found.high:.4f})"
+
+
+def _report(
+    path: Path, models: tuple[Chosen, Chosen], measured_on: Images, comparison: "Comparison"
+) -> None:
+    from trainer.report import Report, write_report
+
+    first, second = models
+    write_report(
+        path,
+        Report(
+            title=f"{first.title} and {second.title} on {measured_on.name}",
+            after=comparison.second,
+            before=comparison.first,
+            names=comparison.names,
+            calibration=second.bundle.manifest.calibration if second.bundle else None,
+            data={"duplicates": duplicates(comparison.second)},
+            model={"A": first.facts(), "B": second.facts()},
+            comparison=True,
+        ),
+    )

@@ -1,0 +1,226 @@
+"""Fills a cache of decoded images: by one run at a time, and going on where a killed one stopped."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from app.errors import ImageError, ImageUndecodable
+from app.images import ImageLimits, Pixels, prepare
+from trainer.data import Record
+from trainer.errors import DataError
+from trainer.near_duplicates import LOOK, look
+from trainer.progress import say
+
+# One's own training images may be larger than what a service takes from strangers.
+TRUSTED = ImageLimits(max_bytes=200_000_000, max_pixels=200_000_000)
+# One for each image that decodes, in the order of the images; ``record`` is its place among all.
+FACT = np.dtype([("record", "<i8"), ("sha256", "u1", (32,)), ("look", LOOK)])
+_CHUNK = 64
+# Images between two marks from which a killed build goes on.
+_MARK_EVERY = 1024
+
+
+@dataclass(slots=True)
+class _Mark:
+    """How far a build has come: records looked at, images written, and what is wrong with others."""
+
+    records: int = 0
+    images: int = 0
+    bad: dict[int, str] = field(default_factory=dict)
+
+
+def complete(target: Path) -> bool:
+    return (target / "done.json").is_file()
+
+
+def build(
+    records: Sequence[Record], size: int, target: Path, advance: Callable[[int], None]
+) -> None:
+    """Decode ``records`` into ``target``: ``images.bin``, ``facts.bin``, ``done.json``.
+
+    Renamed into place when complete. A second run with the same records waits for the first.
+    Raises ``OSError``, or ``DataError`` when the disk is too small.
+    """
+    with _claimed(target) as scratch:
+        if scratch is None:
+            advance(len(records))
+            return
+        _remove_dead(target.parent, scratch)
+        try:
+            _fill(records, size, scratch, advance)
+            scratch.rename(target)
+        except OSError:
+            # Most likely the disk is full: others need the room more than a next run does.
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def _claimed(target: Path) -> Iterator[Path | None]:
+    """The scratch folder of ``target``, this run's alone; None when another run completed it.
+
+    The lock is on the folder itself, so that it goes with its process, however that ends.
+    """
+    scratch = target.with_name(f".{target.name}.part")
+    while not complete(target):
+        scratch.mkdir(parents=True, exist_ok=True)
+        descriptor = _locked(scratch, wait=True)
+        if descriptor is None:
+            continue
+        try:
+            yield scratch
+        finally:
+            os.close(descriptor)
+        return
+    yield None
+
+
+def _locked(folder: Path, *, wait: bool) -> int | None:
+    """A descriptor that holds the lock on ``folder``; None when it is gone, or held by another."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    if _flock(descriptor, wait=wait) and _is(folder, descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _flock(descriptor: int, *, wait: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not wait:
+            return False
+        say("Another run is decoding these images; waiting for it.")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return True
+
+
+def _is(folder: Path, descriptor: int) -> bool:
+    """Whether it has neither been renamed into place nor removed while its lock was waited for."""
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_dead(folder: Path, own: Path) -> None:
+    """Scratch folders whose run was killed, and which nobody came back for."""
+    for path in folder.glob(".*.part"):
+        if path != own and (descriptor := _locked(path, wait=False)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(descriptor)
+
+
+def _fill(
+    records: Sequence[Record], size: int, scratch: Path, advance: Callable[[int], None]
+) -> None:
+    mark = _read_mark(scratch, size)
+    _check_room(scratch, (len(records) - mark.records) * size * size * 3)
+    advance(mark.records)
+    with (
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        (scratch / "images.bin").open("ab") as images,
+        (scratch / "facts.bin").open("ab") as facts,
+    ):
+        images.truncate(mark.images * size * size * 3)
+        facts.truncate(mark.images * FACT.itemsize)
+        marked = mark.records
+        try:
+            while mark.records < len(records):
+                chunk = records[mark.records : mark.records + _CHUNK]
+                for result in pool.map(lambda r: _decode(r, size), chunk):
+                    _write(result, mark, images, facts)
+                if mark.records - marked >= _MARK_EVERY:
+                    _write_mark(scratch / "mark.json", mark, images, facts)
+                    marked = mark.records
+                advance(len(chunk))
+        except KeyboardInterrupt:
+            _write_mark(scratch / "mark.json", mark, images, facts)
+            raise
+        _write_mark(scratch / "done.json", mark, images, facts)
+
+
+def _write(
+    result: tuple[Pixels, Any] | ImageError, mark: _Mark, images: BinaryIO, facts: BinaryIO
+) -> None:
+    if isinstance(result, ImageError):
+        mark.bad[mark.records] = str(result)
+    else:
+        pixels, fact = result
+        fact["record"] = mark.records
+        images.write(pixels.data)
+        facts.write(fact.tobytes())
+        mark.images += 1
+    mark.records += 1
+
+
+def _check_room(scratch: Path, needed: int) -> None:
+    """Better said now than after an hour of decoding."""
+    free = shutil.disk_usage(scratch).free
+    if needed > free:
+        raise DataError(
+            f"The decoded images need {needed / 1e9:.2f} GB in {scratch.parent}, which has "
+            f"{free / 1e9:.2f} GB free; name another folder with --cache."
+        )
+
+
+def _read_mark(scratch: Path, size: int) -> _Mark:
+    """Where a killed run stopped, or the start."""
+    try:
+        state = json.loads((scratch / "mark.json").read_text())
+        mark = _Mark(state["records"], state["images"], read_bad(state))
+        pixels = (scratch / "images.bin").stat().st_size
+        facts = (scratch / "facts.bin").stat().st_size
+    except (OSError, ValueError, KeyError):
+        return _Mark()
+    whole = pixels >= mark.images * size * size * 3 and facts >= mark.images * FACT.itemsize
+    return mark if whole else _Mark()
+
+
+def _write_mark(path: Path, mark: _Mark, images: BinaryIO, facts: BinaryIO) -> None:
+    """First the data, then the word that it is there: also a cut of power leaves no lie."""
+    for data in (images, facts):
+        data.flush()
+        os.fsync(data.fileno())
+    temporary = path.with_suffix(".tmp")
+    state = {"records": mark.records, "images": mark.images, "bad": mark.bad}
+    with temporary.open("wb") as stream:
+        stream.write(json.dumps(state).encode())
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def read_bad(state: Any) -> dict[int, str]:
+    """Place of a record → why it does not decode; JSON's keys are text."""
+    return {int(place): str(reason) for place, reason in state["bad"].items()}
+
+
+def _decode(record: Record, size: int) -> tuple[Pixels, Any] | ImageError:
+    try:
+        # Opening a pipe would wait for ever.
+        if record.path.exists() and not record.path.is_file():
+            return ImageUndecodable("it is no regular file")
+        data = record.path.read_bytes()
+        pixels = np.ascontiguousarray(prepare(data, size, TRUSTED).pixels)
+    except OSError as exc:
+        return ImageUndecodable(f"the file cannot be read ({exc.strerror})")
+    except ImageError as exc:
+        return exc
+    fact = np.zeros((), FACT)
+    fact["sha256"] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+    fact["look"] = look(pixels)
+    return pixels, fact

@@ -1,0 +1,6 @@
+"""A report of a measurement: one HTML page that needs nothing else, and its plots as PNGs."""
+
+from trainer.report.content import Report
+from trainer.report.page import write_pngs, write_report
+
+__all__ = ["Report", "write_pngs", "write_report"]

@@ -1,0 +1,34 @@
+"""What a report is made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.manifest import Calibration
+from trainer.measurement import Measurement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """A measurement, and what is known around it.
+
+    ``before`` is another model on the same queries, as a rule the untrained backbone; ``names`` are
+    what the two are called. ``history`` has a mapping per epoch with any of the keys ``stage``,
+    ``loss``, ``active``, ``distance``, ``spread``, ``rank`` and ``recall``; None is a gap.
+    ``untrained_recall`` is the untrained backbone's recall on the same validation classes.
+    ``data`` may hold ``counts``, ``bad`` (file → reason) and ``duplicates`` (sentences); its other
+    keys, ``config`` and ``model`` are shown as they are. ``comparison`` words the page as one of
+    two models side by side, not as one of a training's success.
+    """
+
+    title: str
+    after: Measurement
+    before: Measurement | None = None
+    names: tuple[str, str] = ("untrained", "trained")
+    history: Sequence[Mapping[str, Any]] = ()
+    untrained_recall: float | None = None
+    calibration: Calibration | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    comparison: bool = False

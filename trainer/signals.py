@@ -1,0 +1,117 @@
+"""The signs by which a run shows that it learns, and the alarm when it does not."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.config import TrainConfig
+from trainer.errors import TrainingFailed
+
+# Below this mean distance of unit vectors everything lies in one place.
+_COLLAPSED = 0.02
+# A loss this near to the margin, as part of it, is what equal embeddings give.
+_AT_MARGIN = 0.02
+_PATIENCE = 3
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch looked like.
+
+    ``active`` is the part of anchors (or triplets) that still give a gradient, ``distance`` the mean
+    pairwise distance in a batch, ``spread`` the mean standard deviation of a dimension times √D (1
+    when unit vectors fill all directions), ``rank`` the effective rank, ``recall`` Recall@1 on the
+    validation classes.
+    """
+
+    stage: str
+    loss: float
+    active: float
+    distance: float
+    spread: float
+    rank: float
+    recall: float | None
+
+
+def spread(embeddings: npt.NDArray[np.floating]) -> float:
+    """Mean standard deviation over dimensions of [N, D], times √D."""
+    return float(embeddings.std(axis=0).mean() * math.sqrt(embeddings.shape[1]))
+
+
+def effective_rank(embeddings: npt.NDArray[np.floating]) -> float:
+    """exp of the entropy of the normalised singular values of the centred [N, D].
+
+    Roy & Vetterli, "The effective rank", EUSIPCO 2007. 1 when all lie on a line; 0 for one point.
+    """
+    centred = embeddings - embeddings.mean(axis=0)
+    values = np.linalg.svd(centred, compute_uv=False)
+    total = values.sum()
+    if total < 1e-9:
+        return 0.0
+    shares = values[values > 0] / total
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def check(epochs: list[Epoch], untrained: float | None, queries: int, config: TrainConfig) -> None:
+    """Stop a run that has died or does not get off the ground.
+
+    ``untrained`` is the validation Recall@1 of the frozen features over ``queries`` queries.
+    Raises ``TrainingFailed`` with what was seen and what to try.
+    """
+    last = epochs[-1]
+    if not math.isfinite(last.loss):
+        raise TrainingFailed(
+            "The loss is not a number. Lower learning_rate and head_learning_rate (a tenth is a "
+            "good next try), and lengthen the warmup."
+        )
+    if last.distance < _COLLAPSED:
+        raise TrainingFailed(
+            f"The network collapsed: all embeddings lie within {last.distance:.4f} of each other "
+            f"(effective rank {last.rank:.1f}) and the loss is {last.loss:.4f}. Lower learning_rate "
+            "and head_learning_rate, keep head_epochs above 0, or use semi_hard mining for more "
+            "epochs."
+        )
+    recent = [e for e in epochs if e.stage == last.stage][-_PATIENCE:]
+    if len(recent) == _PATIENCE and all(_at_margin(e, config) for e in recent):
+        raise TrainingFailed(
+            f"The loss has stayed at the margin ({last.loss:.4f} of {config.margin}) for "
+            f"{_PATIENCE} epochs with all triplets active, so positives are no nearer than "
+            f"negatives (mean distance {last.distance:.3f}). Check the labels, lower margin and "
+            "learning_rate, or use semi_hard mining for more epochs."
+        )
+    _check_recall(epochs, untrained, queries, config)
+
+
+def _at_margin(epoch: Epoch, config: TrainConfig) -> bool:
+    return (
+        config.loss in ("triplet", "fixed_triplets")
+        and not config.soft_margin
+        and abs(epoch.loss - config.margin) < _AT_MARGIN * config.margin
+        and epoch.active > 0.99
+    )
+
+
+def _check_recall(
+    epochs: list[Epoch], untrained: float | None, queries: int, config: TrainConfig
+) -> None:
+    """A third of the network's epochs, at least three, must not all be clearly below the start."""
+    if untrained is None or not queries:
+        return
+    # Two standard errors: a validation set of few images is no reason to stop.
+    noise = 2 * math.sqrt(max(untrained * (1 - untrained), 0.05) / queries)
+    needed = max(_PATIENCE, math.ceil(config.epochs / 3))
+    trained = [e for e in epochs if e.stage == "network" and e.recall is not None]
+    if len(trained) < needed:
+        return
+    best = max(e.recall for e in epochs if e.recall is not None)
+    if best < untrained - noise:
+        last = trained[-1]
+        raise TrainingFailed(
+            f"After {len(trained)} epochs the best validation recall@1 is {best:.3f}, clearly below "
+            f"the {untrained:.3f} of the untrained backbone, so training spoils what was there "
+            f"(loss {last.loss:.4f}, active {last.active:.0%}, effective rank {last.rank:.1f}). "
+            "Check that folders are classes of things that look alike; lower learning_rate; use "
+            "head = 'linear' with head_init = 'pca'; do not freeze the backbone under a random head."
+        )

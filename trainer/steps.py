@@ -1,0 +1,104 @@
+"""One training step, compiled, on one device or on the replicas of a ``tf.distribute`` strategy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from trainer.losses.distances import mean_pairwise_distance
+from trainer.losses.distillation import similarity_distillation
+from trainer.optimizer import Parts
+from trainer.siamese import fixed_triplet_loss, three_branch
+
+Tensor = Any
+Step = Callable[..., tuple[Tensor, Tensor, Tensor]]
+
+
+class Means:
+    """Means over an epoch's steps of loss, active part and mean distance."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Tensor, ...]] = []
+
+    def add(self, row: tuple[Tensor, ...]) -> None:
+        self._rows.append(row)
+
+    def values(self) -> tuple[float, float, float]:
+        loss, active, distance = (
+            float(np.mean([float(value) for value in column]))
+            for column in zip(*self._rows, strict=True)
+        )
+        return loss, active, distance
+
+
+def head_step(
+    head: keras.Model, objective: keras.layers.Layer, parts: Parts, strategy: tf.distribute.Strategy
+) -> Step:
+    """``step(features [B, F], labels [B])``; every replica sees the same batch."""
+
+    def forward(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        embeddings = ops.normalize(ops.cast(head(features, training=True), "float32"), axis=-1)
+        loss, active = objective(embeddings, labels)
+        return loss, active, mean_pairwise_distance(embeddings)
+
+    return _compiled(forward, parts, strategy)
+
+
+def network_step(
+    embedder: keras.Model,
+    objective: keras.layers.Layer,
+    distillation: float,
+    parts: Parts,
+    strategy: tf.distribute.Strategy,
+) -> Step:
+    """``step(images [B, S, S, 3], labels [B], teacher [B, F])``."""
+
+    def forward(images: Tensor, labels: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        embeddings = embedder(images, training=True)
+        loss, active = objective(embeddings, labels)
+        if distillation:
+            loss += distillation * similarity_distillation(embeddings, teacher, labels)
+        return loss, active, mean_pairwise_distance(embeddings)
+
+    return _compiled(forward, parts, strategy)
+
+
+def triplet_step(
+    embedder: keras.Model, margin: float, parts: Parts, strategy: tf.distribute.Strategy
+) -> Step:
+    """The same of a batch of anchors, then positives, then negatives, through three branches."""
+    siamese = three_branch(embedder)
+
+    def forward(images: Tensor, _labels: Tensor, _teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        distances = siamese(ops.split(images, 3), training=True)
+        loss, active = fixed_triplet_loss(distances, margin)
+        # Negatives are drawn at random: their distance stands for that of any two images.
+        return loss, active, ops.mean(distances[:, 1])
+
+    return _compiled(forward, parts, strategy)
+
+
+def _compiled(
+    forward: Callable[..., tuple[Tensor, Tensor, Tensor]],
+    parts: Parts,
+    strategy: tf.distribute.Strategy,
+) -> Step:
+    replicas = strategy.num_replicas_in_sync
+
+    def replica(*batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        with tf.GradientTape() as tape:
+            loss, active, distance = forward(*batch)
+            # The optimiser adds up the replicas' gradients.
+            shared = loss / replicas
+        parts.apply(tape.gradient(shared, parts.variables))
+        return loss, active, distance
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(*batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        results = strategy.run(replica, args=batch)
+        return tuple(strategy.reduce("MEAN", value, axis=None) for value in results)
+
+    return step  # type: ignore[no-any-return]

@@ -1,0 +1,49 @@
+"""Batches for the network: drawn, read from disk and augmented beside the training step."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from trainer.augment import augment
+from trainer.config import TrainConfig
+from trainer.rows import FeatureFile, ImageFile
+
+Indices = npt.NDArray[np.int64]
+# Batches that wait augmented: memory for speed.
+_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Images on disk uint8 [N, C, C, 3], their labels int [N], and frozen features [N, F] if asked for."""
+
+    images: ImageFile
+    labels: npt.NDArray[np.int32]
+    teacher: FeatureFile | None = None
+
+
+def stream(
+    examples: Examples, batches: Callable[[], Iterator[Indices]], config: TrainConfig
+) -> tf.data.Dataset:
+    """One epoch of (images uint8 [B, S, S, 3], labels int32 [B], teacher float32 [B, F or 0])."""
+    size = config.cache_size
+
+    def read() -> Iterator[tuple[Any, Any, Any]]:
+        for batch in batches():
+            teacher = examples.teacher
+            rows = np.empty((len(batch), 0), np.float32) if teacher is None else teacher[batch]
+            yield examples.images[batch], examples.labels[batch], rows.astype(np.float32)
+
+    signature = (
+        tf.TensorSpec((None, size, size, 3), tf.uint8),
+        tf.TensorSpec((None,), tf.int32),
+        tf.TensorSpec((None, None), tf.float32),
+    )
+    drawn = tf.data.Dataset.from_generator(read, output_signature=signature)
+    return drawn.map(
+        lambda x, y, t: (augment(x, config), y, t), num_parallel_calls=1, deterministic=True
+    ).prefetch(_AHEAD)
