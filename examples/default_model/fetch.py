@@ -38,7 +38,19 @@ CLIPART, STAMPS = "openclipart-png", "tuxpaint-stamps-default"
 INSIDE = {CLIPART: "usr/share/openclipart/png", STAMPS: "usr/share/tuxpaint/stamps"}
 # The folders of stamps that are photographs of things; the others are drawn symbols and the like.
 STAMP_FOLDERS = frozenset(
-    "animals clothes food hobbies household people plants space sports town vehicles".split()
+    [
+        "animals",
+        "clothes",
+        "food",
+        "hobbies",
+        "household",
+        "people",
+        "plants",
+        "space",
+        "sports",
+        "town",
+        "vehicles",
+    ]
 )
 # Side at which pictures are compared, and the least standard deviation (0–255) of one with content.
 SIDE, PLAIN = 256, 8
