@@ -33,7 +33,6 @@ from app.images import Pixels, prepare_file
 from app.manifest import Manifest
 from app.model_store import resolve
 from app.runtimes import load_encoder
-from trainer.cache import TRUSTED
 from trainer.data import Record, read_data
 from trainer.evaluate import Labelled, retrieval
 
@@ -163,7 +162,7 @@ def searched(data: Path, embed: Callable[[Pixels], Vectors], size: int) -> dict[
 
 
 def _embedded(records: list[Record], embed: Callable[[Pixels], Vectors], size: int) -> Labelled:
-    images = np.stack([prepare_file(record.path, size, TRUSTED).pixels for record in records])
+    images = np.stack([prepare_file(record.path, size).pixels for record in records])
     return Labelled(embed(images), np.array([record.label for record in records], object))
 
 

@@ -11,6 +11,7 @@ about 8 GB of disk at 100,000 images, below --folder; what it wrote is removed a
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -97,13 +98,16 @@ def train(data: Path, images: int, work: Path, knobs: Iterable[str]) -> Run:
 
 
 def resident(process: int) -> int:
-    """Bytes of ``process``, at its highest so far, and of its descendants now."""
-    total = status(process, "VmHWM")
+    """Bytes of ``process``, at its highest so far, and what its descendants have of their own.
+
+    A fork shares its parent's pages until it writes; those are not counted twice.
+    """
+    total = kilobytes(process, "status", "VmHWM")
     children = {process}
     while children:
         children = {child for parent in children for child in children_of(parent)}
-        total += sum(status(child, "VmRSS") for child in children)
-    return total
+        total += sum(kilobytes(child, "smaps_rollup", "Private_") for child in children)
+    return total * 1024
 
 
 def children_of(process: int) -> list[int]:
@@ -114,12 +118,13 @@ def children_of(process: int) -> list[int]:
         return []
 
 
-def status(process: int, field: str) -> int:
+def kilobytes(process: int, file: str, field: str) -> int:
+    """The sum of the lines that start with ``field``."""
     try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+    return sum(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def row(run: Run, before: Run | None) -> str:
@@ -143,6 +148,8 @@ def main() -> None:
     options = parser.parse_args()
     if sys.platform != "linux":
         raise SystemExit("Peak memory is read from /proc, which only Linux has.")
+    # So that what was written is removed when the benchmark is ended from outside, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"knobs: {' '.join([*KNOBS, *options.knobs])}; {os.cpu_count()} CPUs")
     print(f"{'images':>9} {'peak memory':>12} {'':8} {'wall time':>10} {'':8} {'cached':>17}")
     before = None

@@ -37,10 +37,24 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules.pop(name, None)
 
 
+FORK = """
+import os, time
+mine = bytearray(b"x") * 120_000_000
+for _ in range(3):
+    if os.fork() == 0:
+        time.sleep(1)
+        os._exit(0)
+for _ in range(3):
+    os.wait()
+"""
+
+
 def test_memory_is_that_of_the_whole_tree(benchmark: Any, tmp_path: Path) -> None:
     cost = benchmark.measure([sys.executable, "-c", GROW], tmp_path, os.environ)
     assert 150e6 < cost.peak_bytes < 250e6
     assert 1.5 < cost.wall_s < 30
+    shared = benchmark.measure([sys.executable, "-c", FORK], tmp_path, os.environ)
+    assert 120e6 < shared.peak_bytes < 180e6, "forks share their parent's pages"
     with pytest.raises(SystemExit, match="status 3"):
         benchmark.measure([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, os.environ)
 

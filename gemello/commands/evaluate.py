@@ -29,7 +29,7 @@ from gemello.commands.measuring import (
     images,
 )
 from gemello.commands.options import Store
-from gemello.commands.outputs import check_output, check_report, write_json
+from gemello.commands.outputs import check_output, check_report, show_left_out, write_json
 
 if TYPE_CHECKING:
     from trainer.bootstrap import Interval
@@ -84,8 +84,7 @@ def _show(figures: dict[str, Any], found: "dict[str, Interval]") -> None:
             table.add_row(name, str(value))
     console = Console()
     console.print(table)
-    for path, reason in figures["bad"].items():
-        console.print(f"left out {path}: {reason}", markup=False, soft_wrap=True)
+    show_left_out(console, figures["bad"])
 
 
 def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measurement") -> None:
