@@ -32,7 +32,7 @@ def test_chunks_are_the_whole(model: keras.Model, count: int) -> None:
     chunks = list(predicted(model, images, done.append))
     expected = images.reshape(count, 2, 4, 2, 4, 3).mean(axis=(2, 4)).reshape(count, -1)
     assert (sum(done), len(chunks)) == (count, -(-count // 64))
-    assert np.allclose(np.concatenate(chunks), expected, atol=1e-3)
+    assert np.allclose(np.concatenate(chunks), np.asarray(expected), atol=1e-3)
     assert np.array_equal(predict(model, images), np.concatenate(chunks))
 
 
@@ -43,6 +43,8 @@ def test_no_images_are_no_rows(model: keras.Model) -> None:
 
 def test_larger_images_are_shrunk_with_antialiasing_as_in_serving(model: keras.Model) -> None:
     images = np.stack([np.asarray(photo(seed, 24, 24)) for seed in range(5)])
+    # An edge that overshoots on both sides.
+    images[4, :10], images[4, 10:] = 255, 0
     from PIL import Image
 
     small = [Image.fromarray(i).resize((8, 8), Image.Resampling.BICUBIC) for i in images]
@@ -51,16 +53,11 @@ def test_larger_images_are_shrunk_with_antialiasing_as_in_serving(model: keras.M
     stripes = np.zeros((1, 24, 24, 3), np.uint8)
     stripes[:, ::2] = 255
     assert np.abs(predict(model, stripes) - 127.5).max() < 12, "no moiré"
-    extremes = np.zeros((1, 24, 24, 3), np.uint8)
-    extremes[:, :12] = 255
-    within = predict(model, extremes)
-    assert (within.min(), within.max()) >= (0, 0)
-    assert within.max() <= 255
 
 
 def test_unit_rows_have_length_one_and_a_zero_row_stays() -> None:
     x = np.array([[3.0, 4.0], [0.0, 0.0]])
-    assert np.allclose(unit(x), [[0.6, 0.8], [0, 0]])
+    assert np.allclose(unit(x), np.array([[0.6, 0.8], [0, 0]]))
     assert unit(x).dtype == np.float32
     half = np.asarray(tf.constant([[3.0, 4.0]], tf.bfloat16))
     assert np.allclose(unit(half), [[0.6, 0.8]])

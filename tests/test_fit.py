@@ -1,6 +1,5 @@
 """Fitting, with a tiny backbone: every loss, every knob, and what is kept of them."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_network import build, caches, config
-from trainer import network_stage
+from trainer import network_stage, steps, stream
 from trainer.cache import ImageCache
 from trainer.checkpoint import Checkpoint, State
 from trainer.draws import Draws
@@ -73,14 +72,36 @@ def test_every_loss_trains(values: dict[str, Any], data: Data) -> None:
     assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
 
 
-def test_the_best_weights_are_left_in_the_network(data: Data) -> None:
+def test_what_is_measured_is_the_network_on_the_validation_images(data: Data) -> None:
     network, _, history = fitted(data, epochs=3, learning_rate=0.03, head_learning_rate=0.1)
     judge = Judge(data[1])
     recalls = [epoch.recall for epoch in history.epochs]
-    assert history.best == max(r for r in recalls if r is not None)
+    assert history.best == max(r for r in recalls if r is not None) > 0
     assert judge.recall(predict(network.embedder, data[1].images)) == history.best
     untrained = unit(predict(build(config()).features, data[1].images))
     assert history.untrained == judge.recall(untrained)
+
+
+@pytest.mark.parametrize(
+    ("recalls", "kept"), [((0.6, 0.9, 0.7), 1), ((0.9, 0.7, 0.7), 0), ((0.6, 0.9, 0.9), 2)]
+)
+def test_the_best_weights_are_left_in_the_network_and_of_equals_the_last(
+    recalls: tuple[float, ...], kept: int, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = config(head_epochs=1, epochs=2, ema=0.5)
+    network = build(chosen)
+    weights: list[Weights] = []
+    scripted = iter([0.5, *recalls])
+
+    def recall(*_: object) -> float:
+        weights.append(network.embedder.get_weights())
+        return next(scripted)
+
+    monkeypatch.setattr(Judge, "recall", recall)
+    history = fit(network, *data, chosen)
+    assert (history.untrained, history.best) == (0.5, max(recalls))
+    left = network.embedder.get_weights()
+    assert [close(left, seen, 0) for seen in weights[1:]] == [i == kept for i in range(3)]
 
 
 def test_without_validation_the_last_weights_are_left(data: Data) -> None:
@@ -129,12 +150,12 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
     made: list[keras.layers.Layer] = []
     seen: list[Weights] = []
 
-    def make(*arguments: object) -> keras.layers.Layer:
+    def make(*arguments: Any) -> keras.layers.Layer:
         made.append(make_objective(*arguments))
         seen.append(made[-1].get_weights())
         return made[-1]
 
-    def record(*arguments: object) -> None:
+    def record(*arguments: Any) -> None:
         Journal_record(*arguments)
         seen.append(made[-1].get_weights())
 
@@ -157,9 +178,9 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
 
 def test_mining_changes_when_it_should(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
-    step = network_stage.network_step
+    step = steps.network_step
 
-    def noted(embedder: object, objective: keras.layers.Layer, *rest: object) -> object:
+    def noted(embedder: keras.Model, objective: keras.layers.Layer, *rest: Any) -> Any:
         built.append(objective.mining)
         return step(embedder, objective, *rest)
 
@@ -260,13 +281,13 @@ class Interrupted(BaseException):
 
 
 @pytest.fixture
-def pictures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[np.ndarray]]:
+def pictures(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """The first batch of every epoch, as the network sees it."""
     seen: list[np.ndarray] = []
-    stream = network_stage.stream
+    make = stream.stream
 
     def noted(*arguments: Any) -> Any:
-        dataset = stream(*arguments)
+        dataset = make(*arguments)
         seen.append(np.asarray(next(iter(dataset))[0]))
         return dataset
 

@@ -1,6 +1,6 @@
 """A backbone of two small layers in place of the real one: a training run takes seconds.
 
-As a program it is ``gemello`` with that backbone: ``python -m tests.tiny_network train …``.
+``tests.tiny_gemello`` is the command line with it.
 """
 
 from collections.abc import Iterator
@@ -73,10 +73,3 @@ def caches(folder: Path, config: TrainConfig) -> tuple[ImageCache, ImageCache]:
         open_cache(read_data(train), config.cache_size, folder / "cache", lambda _: None),
         open_cache(read_data(validation), config.input_size, folder / "cache", lambda _: None),
     )
-
-
-if __name__ == "__main__":
-    from gemello.cli import main
-
-    with in_place_of_the_real_one():
-        main()

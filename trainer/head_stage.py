@@ -6,12 +6,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer import sampling
-from trainer.features import Floats, principal_axes, unit
+from trainer.features import Floats, principal_axes
 from trainer.journal import Journal
 from trainer.losses.objective import mine
 from trainer.optimizer import Parts, make_optimizer
 from trainer.rows import FeatureFile
-from trainer.steps import Means, head_step
+from trainer.steps import Means, embedded, head_step
 from trainer.task import Indices, Task, some
 
 # Features that the principal axes are taken from; more change them little.
@@ -65,7 +65,7 @@ def _train(
             labels.tolist(), config.classes_per_batch, config.images_per_class, rng
         ):
             means.add(step(tf.constant(features[batch]), tf.constant(labels[batch])))
-        embeddings = unit(np.asarray(model(looked_at), np.float32))
+        embeddings = np.asarray(embedded(model, looked_at))
         journal.record("head", number, config.head_epochs, means, embeddings)
     journal.keep({}, objective=objective.get_weights())
 

@@ -16,6 +16,14 @@ class Replicas:
     chief: bool
 
 
+def agree(strategy: tf.distribute.Strategy, number: int) -> bool:
+    """Whether all workers have the same ``number``; where not, at least one is told so."""
+    if strategy.num_replicas_in_sync == 1:
+        return True
+    numbers = strategy.run(lambda: tf.constant(float(number)))
+    return bool(float(strategy.reduce("MEAN", numbers, axis=None)) == number)
+
+
 def make(name: str) -> Replicas:
     """``none``, ``mirrored`` (all devices of this machine) or ``multi_worker`` (``TF_CONFIG``).
 
@@ -31,8 +39,9 @@ def make(name: str) -> Replicas:
             raise ConfigError("strategy: multi_worker needs TF_CONFIG, which names the workers.")
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        except (ValueError, KeyError) as exc:
-            raise ConfigError(f"strategy: TF_CONFIG cannot be used ({exc}).") from exc
+        except (ValueError, LookupError, TypeError, RuntimeError, tf.errors.OpError) as exc:
+            reason = str(exc).splitlines()[0]
+            raise ConfigError(f"strategy: TF_CONFIG cannot be used ({reason}).") from exc
         resolver = strategy.cluster_resolver
         chief = resolver.task_type in (None, "chief") or (
             resolver.task_type == "worker" and resolver.task_id == 0

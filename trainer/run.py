@@ -95,6 +95,10 @@ def _train(
     if not resume:
         checkpoint.clear()
     state = _state(checkpoint, name) if resume else None
+    if not replicas.agree(spread.strategy, len(state.facts["history"]["epochs"]) if state else 0):
+        raise DataError(
+            "The workers do not find the same state; --cache must name one folder that all share."
+        )
     with spread.strategy.scope():
         built = network.build(config)
     history = fit(

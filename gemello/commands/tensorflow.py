@@ -22,8 +22,9 @@ def load_tensorflow() -> None:
                 "tensorflow", "TensorFlow is not installed; run `make setup-train`"
             ) from exc
         tf.config.list_physical_devices()
-        # The first operation reports on drivers.
-        tf.constant(0)
+        # The first operation reports on drivers. Workers of TF_CONFIG must be joined before theirs.
+        if "TF_CONFIG" not in os.environ:
+            tf.constant(0)
 
 
 @contextmanager
