@@ -1,8 +1,6 @@
 """Fitting, with a tiny backbone: every loss, every knob, and what is kept of them."""
 
-from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
