@@ -89,5 +89,6 @@ class Checkpoint:
 
 
 def _read(path: Path) -> Weights:
-    with np.load(path) as stored:
+    # NumPy leaves a file open that is no archive.
+    with path.open("rb") as stream, np.load(stream) as stored:
         return [stored[f"arr_{i}"] for i in range(len(stored.files))]

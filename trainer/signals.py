@@ -15,6 +15,8 @@ _COLLAPSED = 0.02
 # A loss this near to that of equal embeddings, as part of it, is at the margin.
 _AT_MARGIN = 0.02
 _PATIENCE = 3
+# Fewer queries than this say too little to stop a run.
+_ENOUGH = 20
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,11 @@ def _check_recall(
     epochs: list[Epoch], untrained: float | None, queries: int, config: TrainConfig
 ) -> None:
     """A third of the network's epochs, at least three, must not all be clearly below the start."""
-    if untrained is None or not queries:
+    if untrained is None or queries < _ENOUGH:
         return
-    # Two standard errors: a validation set of few images is no reason to stop.
-    noise = 2 * math.sqrt(max(untrained * (1 - untrained), 0.05) / queries)
+    # Two standard errors of a difference, the share taken a little towards a half (Laplace's rule).
+    share = (untrained * queries + 1) / (queries + 2)
+    noise = 2 * math.sqrt(2 * share * (1 - share) / queries)
     needed = max(_PATIENCE, math.ceil(config.epochs / 3))
     trained = [e for e in epochs if e.stage == "network" and e.recall is not None]
     if len(trained) < needed:
