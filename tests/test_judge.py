@@ -35,7 +35,7 @@ def test_recall_is_the_share_of_images_whose_nearest_other_is_of_their_class(
         nearest = min(others, key=lambda j: float(np.linalg.norm(embeddings[i] - embeddings[j])))
         found += labels[nearest] == labels[i]
     assert judge.queries == len(asked) == 6
-    assert judge.recall(embeddings) == pytest.approx(found / len(asked))
+    assert judge.recall(embeddings) == pytest.approx(found / len(asked), abs=1e-4)
     assert 0 < found < 6
 
 

@@ -32,7 +32,7 @@ def check(
 
 
 def test_spread_is_the_mean_deviation_of_a_dimension() -> None:
-    x = unit(40, 6)
+    x = unit(40, 0, dimension=6)
     deviations = []
     for column in x.T.tolist():
         mean = sum(column) / len(column)
@@ -45,7 +45,7 @@ def test_spread_is_the_mean_deviation_of_a_dimension() -> None:
 
 
 def test_effective_rank_is_the_exponential_of_the_entropy_of_singular_values() -> None:
-    x = unit(30, 5)
+    x = unit(30, 0, dimension=5)
     centred = x - x.mean(axis=0)
     # Singular values are the roots of the eigenvalues of the Gram matrix.
     values = [math.sqrt(max(v, 0)) for v in np.linalg.eigvalsh((centred.T @ centred).astype(float))]

@@ -56,15 +56,17 @@ def cut(backbone: keras.Model, stages: int) -> int | None:
 
 
 def _stages(backbone: keras.Model) -> Iterator[int]:
-    """The stage of every layer, from 0; what comes before the first step belongs to the first."""
+    """The stage of every layer, from 0: steps since the first layer that is trained."""
     side: int = backbone.input_shape[1]
-    steps = 0
+    steps, first = 0, None
     for layer in backbone.layers:
         strides = max(getattr(layer, "strides", (1,)))
         # A shortcut strides beside the layers that did already, and makes no step of its own.
         if strides > 1 and side > 1 and layer.output.shape[1] == -(-side // 2):
             side, steps = layer.output.shape[1], steps + 1
-        yield max(steps - 1, 0)
+        if first is None and layer.trainable_weights:
+            first = steps
+        yield 0 if first is None else steps - first
 
 
 def build(config: TrainConfig) -> Network:
