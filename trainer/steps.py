@@ -35,12 +35,12 @@ class Means:
 
 
 def head_step(
-    head: keras.Model, objective: keras.layers.Layer, parts: Parts, strategy: tf.distribute.Strategy
+    top: keras.Model, objective: keras.layers.Layer, parts: Parts, strategy: tf.distribute.Strategy
 ) -> Step:
     """``step(features [B, F], labels [B])``; every replica sees the same batch."""
 
     def forward(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        embeddings = ops.normalize(ops.cast(head(features, training=True), "float32"), axis=-1)
+        embeddings = top(features, training=True)
         loss, active = objective(embeddings, labels)
         return loss, active, mean_pairwise_distance(embeddings)
 
