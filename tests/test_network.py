@@ -7,11 +7,14 @@ import keras
 import numpy as np
 import pytest
 
+from tests.tiny_network import build, caches, config, in_place_of_the_real_one
 from trainer import network
 from trainer.backbones import efficientnet_lite0 as lite0
 from trainer.config import TrainConfig
 from trainer.errors import WeightsError
+from trainer.fit import fit
 from trainer.pooling import GeneralizedMeanPooling2D
+from trainer.published import published
 
 GOLDEN = np.load(Path(__file__).parent / "data" / "lite0_golden.npz")
 SMALL = TrainConfig(input_size=64, dimension=32)
@@ -159,3 +162,76 @@ def test_batch_normalisation_does_not_train(built: network.Network) -> None:
     assert norms
     assert not any(id(variable) in trained for norm in norms for variable in norm.weights)
     assert len(trained) == len(built.backbone.trainable_variables) + 1
+
+
+def test_freezing_by_stages_leaves_the_later_ones() -> None:
+    built = network.build(SMALL)
+    counts = [len(built.freeze(stages)) for stages in range(6)]
+    whole = built.backbone.trainable_variables
+    assert counts[0] == len(whole)
+    assert counts == sorted(counts, reverse=True)
+    assert len(set(counts)) == 6
+    assert counts[5] == len(built.freeze(-1)) == 0
+    paths = [[variable.path for variable in built.freeze(stages)] for stages in range(5)]
+    assert "stem_conv/kernel" in paths[0]
+    assert not any("stem_conv" in path or "block0_" in path for path in paths[1])
+    assert any("block1_" in path for path in paths[1])
+    # Of the last stage: 16 blocks, the last five and the layer above them.
+    last = {path.split("_")[0] for path in paths[4]}
+    assert last == {"block11", "block12", "block13", "block14", "block15", "head"}
+
+
+@pytest.mark.parametrize("name", ["EfficientNetB0", "MobileNetV3Large", "ResNet50", "VGG16"])
+@pytest.mark.parametrize("size", [32, 96])
+def test_other_networks_are_frozen_from_below_at_any_size(name: str, size: int) -> None:
+    """Squeeze-and-excite, padding and shortcuts are within a stage, and no step to the next."""
+    make = getattr(keras.applications, name)
+    backbone = make(weights=None, include_top=False, input_shape=(size, size, 3))
+    built = network.Network(backbone, backbone, backbone.layers[-1], backbone)
+    whole = [id(variable) for variable in backbone.trainable_variables]
+    assert [id(v) for v in built.freeze(0)] == whole
+    for stages in range(1, 5):
+        left = [id(v) for v in built.freeze(stages)]
+        assert 0 < len(left) < len(whole)
+        assert left == whole[-len(left) :], "the last layers, without a gap"
+        whole = left
+    assert built.freeze(5) == []
+
+
+def test_the_tutorials_head_stands_on_the_features() -> None:
+    built = network.build(SMALL.model_copy(update={"head": "dense"}))
+    shapes = [tuple(weight.shape) for weight in built.head.weights]
+    assert shapes == [(1280, 512), (512,), (512, 256), (256,), (256, 32)]
+    embeddings = built.embedder.predict_on_batch(noise(3, 64))
+    assert embeddings.shape == (3, 32)
+    assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
+
+
+def test_half_precision_trains_and_is_published_in_whole_precision(tmp_path: Path) -> None:
+    chosen = config(mixed_precision=True, serving_size=64)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        built = build(chosen)
+        assert built.features.output.dtype == "bfloat16"
+        assert built.embedder.output.dtype == "float32"
+        before = built.embedder.get_weights()
+        history = fit(built, *caches(tmp_path, chosen), chosen)
+        with in_place_of_the_real_one():
+            served = published(built, chosen)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert all(np.isfinite(epoch.loss) for epoch in history.epochs)
+    after = built.embedder.get_weights()
+    assert any(np.abs(a - b).max() > 0 for a, b in zip(after, before, strict=True))
+    assert {layer.compute_dtype for layer in served.layers} == {"float32"}
+    assert {str(weight.dtype) for weight in served.weights} == {"float32"}
+    assert served.input_shape == (None, 64, 64, 3)
+    # bfloat16 has eight bits: the same picture, nearly the same place.
+    small = noise(4, 32)
+    large = small.repeat(2, axis=1).repeat(2, axis=2)
+    assert served.predict_on_batch(large).shape == (4, 16)
+    same = chosen.model_copy(update={"serving_size": None})
+    with in_place_of_the_real_one():
+        whole = published(built, same).predict_on_batch(small)
+    half = built.embedder.predict_on_batch(small)
+    assert (whole * half).sum(axis=1).min() > 0.99

@@ -155,6 +155,13 @@ class TrainConfig(BaseModel):
             raise ValueError("head_epochs and epochs are both 0, so nothing would be trained")
         if self.memory and self.loss in ("proxy_anchor", "fixed_triplets"):
             raise ValueError(f"memory has no meaning with the loss {self.loss}")
+        if self.loss == "fixed_triplets" and (
+            self.distillation or self.single_images or self.hard_classes
+        ):
+            raise ValueError(
+                "distillation, single_images and hard_classes have no meaning with the loss "
+                "fixed_triplets"
+            )
         return self
 
     @property

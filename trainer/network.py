@@ -1,8 +1,7 @@
 """The embedding network: uint8 RGB in, preprocessing and a pretrained backbone inside, unit vectors out."""
 
-import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,17 +47,26 @@ class Network:
 def cut(backbone: keras.Model, stages: int) -> int | None:
     """The place in ``backbone.layers`` of the last layer of the first ``stages``; None for none.
 
-    -1 stands for all of them. What is squeezed to one pixel (squeeze-and-excite) belongs to the stage it lies in.
+    -1 stands for all of them.
     """
     if stages < 0:
         return len(backbone.layers) - 1
-    whole: int = backbone.input_shape[1]
-    last = None
-    for place, layer in enumerate(backbone.layers[1:], start=1):
-        shape = layer.output.shape
-        if len(shape) == 4 and shape[1] > 1 and round(math.log2(whole / shape[1])) <= stages:
-            last = place
-    return last if stages > 0 else None
+    inside = [place for place, stage in enumerate(_stages(backbone)) if stage < stages]
+    return max(inside, default=None)
+
+
+def _stages(backbone: keras.Model) -> Iterator[int]:
+    """The stage of every layer, from 0: steps since the first layer that is trained."""
+    side: int = backbone.input_shape[1]
+    steps, first = 0, None
+    for layer in backbone.layers:
+        strides = max(getattr(layer, "strides", (1,)))
+        # A shortcut strides beside the layers that did already, and makes no step of its own.
+        if strides > 1 and side > 1 and layer.output.shape[1] == -(-side // 2):
+            side, steps = layer.output.shape[1], steps + 1
+        if first is None and layer.trainable_weights:
+            first = steps
+        yield 0 if first is None else steps - first
 
 
 def build(config: TrainConfig) -> Network:

@@ -31,17 +31,19 @@ def published(network: Network, config: TrainConfig, axes: Floats | None = None)
         trained.embedder.set_weights(network.embedder.get_weights())
         if axes is None or not config.keep:
             return trained.embedder
-        return _beside(trained, build(resized), axes, resized)
+        # The place is that of training: it is found by resolutions, which differ here.
+        place = cut(network.backbone, config.frozen_stages)
+        return _beside(trained, build(resized), place, axes, resized)
     finally:
         keras.config.set_dtype_policy(policy)
 
 
 def _beside(
-    trained: Network, pretrained: Network, axes: Floats, config: TrainConfig
+    trained: Network, pretrained: Network, place: int | None, axes: Floats, config: TrainConfig
 ) -> keras.Model:
+    """Both above the trunk that ends at ``place``, joined."""
     images = keras.Input(trained.embedder.input_shape[1:], dtype="uint8", name="images")
     maps = preprocessed(config.backbone, images)
-    place = cut(trained.backbone, config.frozen_stages)
     if place is not None:
         trunk = keras.Model(
             trained.backbone.input, trained.backbone.layers[place].output, name="trunk"

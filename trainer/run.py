@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from app.runtimes import load_encoder
 from trainer import network, replicas
 from trainer.cache import ImageCache, without_single_images
 from trainer.calibration import calibrate, calibration_error
-from trainer.checkpoint import Checkpoint
+from trainer.checkpoint import Checkpoint, State
 from trainer.config import TrainConfig
 from trainer.data import Record, Split, divide, read_data
 from trainer.embedding import embed_files
@@ -59,14 +60,23 @@ def train(
     ``WorkerDone`` on all workers but the first of several.
     """
     spread = replicas.make(strategy)
+    _refuse_early(store, name)
     keras.utils.set_random_seed(config.seed)
     if config.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        with model_store.staging(store, name) as folder:
-            return _train(data, name, config, store, cache, folder, resume, spread)
+        return _train(data, name, config, store, cache, resume, spread)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def _refuse_early(store: Path, name: str) -> None:
+    """A name or a store that cannot be published to is told before the work, not after it."""
+    try:
+        with model_store.staging(store, name):
+            pass
+    except OSError as exc:
+        raise DataError(f"Models cannot be written to {store} ({exc.strerror}).") from exc
 
 
 def _train(
@@ -75,15 +85,16 @@ def _train(
     config: TrainConfig,
     store: Path,
     cache: Path,
-    folder: Path,
     resume: bool,
     spread: replicas.Replicas,
 ) -> Bundle:
     found = _scanned(data, config, cache)
     splits = {split: _usable(c, split, config) for split, c in found.caches.items()}
-    if not len(splits["train"].records):
-        raise DataError("No class has two images or more, so there is nothing to learn from.")
-    checkpoint = _checkpoint(name, config, splits["train"], cache, resume)
+    _refuse_too_few(splits["train"])
+    checkpoint = _checkpoint(name, config, splits["train"], cache, writes=spread.chief)
+    if not resume:
+        checkpoint.clear()
+    state = _state(checkpoint, name) if resume else None
     with spread.strategy.scope():
         built = network.build(config)
     history = fit(
@@ -91,7 +102,8 @@ def _train(
         splits["train"],
         splits["validation"],
         config,
-        checkpoint=checkpoint if spread.chief else None,
+        checkpoint=checkpoint,
+        state=state,
         strategy=spread.strategy,
     )
     if not spread.chief:
@@ -99,23 +111,24 @@ def _train(
     _warn(history)
     embedder = published(built, config, _axes(splits["train"], config))
     round_to_half(embedder)
-    export(embedder, folder)
-    files = model_store.hash_files(folder)
-    manifest = Manifest(
-        name=name,
-        version=model_store.next_version(store, name),
-        created=datetime.now(UTC).replace(microsecond=0),
-        dimension=config.published_dimension,
-        input_size=config.published_size,
-        backbone=network.provenance(config.backbone),
-        training={"config": config.model_dump(), "history": _history(history)},
-        data=_data(data, splits, found),
-        files=files,
-        model_id=model_id(files, config.published_size, Preprocessing()),
-    )
-    bundle = _proved(Bundle(folder, manifest), splits, found, config)
-    model_store.write_manifest(folder, bundle.manifest)
-    bundle = model_store.publish(store, folder)
+    with model_store.staging(store, name) as folder:
+        export(embedder, folder)
+        files = model_store.hash_files(folder)
+        manifest = Manifest(
+            name=name,
+            version=model_store.next_version(store, name),
+            created=datetime.now(UTC).replace(microsecond=0),
+            dimension=config.published_dimension,
+            input_size=config.published_size,
+            backbone=network.provenance(config.backbone),
+            training={"config": config.model_dump(), "history": _history(history)},
+            data=_data(data, splits, found),
+            files=files,
+            model_id=model_id(files, config.published_size, Preprocessing()),
+        )
+        bundle = _proved(Bundle(folder, manifest), splits, found, config)
+        model_store.write_manifest(folder, bundle.manifest)
+        bundle = model_store.publish(store, folder)
     checkpoint.clear()
     return bundle
 
@@ -147,21 +160,32 @@ def _usable(cache: ImageCache, split: Split, config: TrainConfig) -> ImageCache:
     return kept
 
 
+def _refuse_too_few(train: ImageCache) -> None:
+    counts = Counter(record.label for record in train.records)
+    if sum(count > 1 for count in counts.values()) < 2:
+        raise DataError(
+            "Fewer than two classes are left to train on that have two images or more, so there is "
+            "nothing to tell apart."
+        )
+
+
 def _checkpoint(
-    name: str, config: TrainConfig, train: ImageCache, cache: Path, resume: bool
+    name: str, config: TrainConfig, train: ImageCache, cache: Path, *, writes: bool
 ) -> Checkpoint:
     """Where this run's state lies: another configuration or other data is another run."""
     facts = json.dumps([name, config.model_dump(), train.content], sort_keys=True)
     run = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    checkpoint = Checkpoint(cache / "runs" / run)
-    if not resume:
-        checkpoint.clear()
-    elif checkpoint.load() is None:
+    return Checkpoint(cache / "runs" / run, writes=writes)
+
+
+def _state(checkpoint: Checkpoint, name: str) -> State | None:
+    state = checkpoint.load()
+    if state is None:
         say(
             f"There is no interrupted run of {name!r} with these images and settings; "
             "it starts from the beginning."
         )
-    return checkpoint
+    return state
 
 
 def _axes(train: ImageCache, config: TrainConfig) -> Floats | None:

@@ -1,0 +1,63 @@
+"""A published model and its untrained backbone at any input size, as graphs that serve."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+
+from app.encoder import Encoder
+from app.encoder_openvino import OpenVinoEncoder
+from app.manifest import Manifest
+from app.model_store import Bundle
+from app.runtimes import load_encoder
+from trainer.config import TrainConfig, read_config
+from trainer.errors import DataError
+from trainer.export import export, round_to_half
+from trainer.network import build, published, untrained
+
+
+def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Encoder]:
+    """The untrained backbone and the trained model for images of ``size``, both in OpenVINO.
+
+    At its own size the trained model is the published graph itself. ``scratch`` takes the graphs.
+    Raises ``DataError`` when the model cannot be rebuilt.
+    """
+    config = read_config(bundle.manifest.training.get("config", {}))
+    plain = untrained(config.backbone, size, config.weights, config.pooling)
+    baseline = _served(plain, bundle.manifest, scratch / f"untrained-{size}")
+    if size == bundle.manifest.input_size:
+        return baseline, load_encoder(bundle)
+    trained = _resized(bundle, config, size)
+    return baseline, _served(trained, bundle.manifest, scratch / f"trained-{size}")
+
+
+def _resized(bundle: Bundle, config: TrainConfig, size: int) -> keras.Model:
+    kept = keras.saving.load_model(bundle.path / "model.keras")
+    network = build(config)
+    try:
+        network.embedder.set_weights(kept.get_weights())
+    except ValueError as exc:
+        raise DataError(
+            f"{bundle.title} was made by another version, so it has no other size."
+        ) from exc
+    return published(network, config.model_copy(update={"serving_size": size}))
+
+
+def _served(model: keras.Model, like: Manifest, folder: Path) -> Encoder:
+    """``model`` behind the service's own runtime."""
+    folder.mkdir(parents=True)
+    round_to_half(model)
+    export(model, folder)
+    manifest = Manifest(
+        name="benchmark",
+        version="1",
+        created=datetime.now(UTC),
+        dimension=model.output_shape[1],
+        input_size=model.input_shape[1],
+        backbone=like.backbone,
+        training={},
+        data={},
+        files={},
+        model_id=model.name,
+    )
+    return OpenVinoEncoder(Bundle(folder, manifest))

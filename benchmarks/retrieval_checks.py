@@ -1,0 +1,157 @@
+"""What the default model is checked on: which pictures are searched among which.
+
+Nothing here is trained on. Pictures come as bytes, so that all of them go the way that a query to
+the service goes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.folder_import import image_files, label_of
+from benchmarks.edited_copies import EDITS, edited, open_original
+
+_FETCH = ".venv/bin/python examples/default_model/fetch.py"
+_CLONE = "git clone --depth 1 https://github.com/marcusklasson/GroceryStoreDataset"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file, or an edited copy of it; ``parts`` are the groups that it is also counted in."""
+
+    path: Path
+    label: str
+    parts: tuple[str, ...] = ()
+    edit: str | None = None
+    key: str = ""
+
+    def read(self) -> bytes:
+        """The encoded picture. Raises ``OSError`` when its file cannot be read."""
+        if self.edit is None:
+            return self.path.read_bytes()
+        return edited(open_original(self.path), self.edit, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """``queries`` searched in ``gallery``, or each in all the others where that is None."""
+
+    name: str
+    queries: Sequence[Picture]
+    gallery: Sequence[Picture] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A check that cannot be made: what is not there, and the command that gets it."""
+
+    check: str
+    folder: Path
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.folder} has no images; get them with: {self.command}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the pictures lie."""
+
+    emoji: Path
+    clipart: Path
+    stamps: Path
+    grocery: Path
+
+    def command(self, folder: Path) -> str:
+        return f"{_CLONE} {self.grocery}" if folder.is_relative_to(self.grocery) else _FETCH
+
+
+def sources(data: Path, grocery: Path | None = None) -> Sources:
+    """As ``examples/default_model/fetch.py`` lays them out below ``data``."""
+    test = data / "test"
+    return Sources(test / "emoji", test / "clipart", test / "stamps", grocery or test / "grocery")
+
+
+def find_checks(where: Sources, each: int, seed: int) -> tuple[list[Check], list[Missing]]:
+    """The checks that can be made here, and those that cannot.
+
+    At most ``each`` originals of a source are edited, drawn by ``seed``.
+    """
+    grocery = where.grocery / "dataset"
+    plans: list[tuple[str, list[Path], Callable[[str], Check]]] = [
+        ("emoji", [where.emoji / "queries", where.emoji / "gallery"], lambda n: emoji(n, where)),
+        (
+            "edited copies",
+            [where.clipart, grocery / "test", where.stamps],
+            lambda n: edited_copies(n, where, each, seed),
+        ),
+        ("photographs: stamps", [where.stamps], lambda n: stamps(n, where)),
+        ("photographs: grocery", [grocery / "train", grocery / "test"], lambda n: shop(n, where)),
+    ]
+    checks, missing = [], []
+    for name, folders, make in plans:
+        empty = [folder for folder in folders if not _has_images(folder)]
+        missing += [Missing(name, folder, where.command(folder)) for folder in empty]
+        if not empty:
+            checks.append(make(name))
+    return checks, missing
+
+
+def emoji(name: str, where: Sources) -> Check:
+    """One rendering of each symbol searched among two others."""
+    return Check(name, _by_class(where.emoji / "queries"), _by_class(where.emoji / "gallery"))
+
+
+def edited_copies(name: str, where: Sources, each: int, seed: int) -> Check:
+    """Every edit of every original, searched among all originals."""
+    kinds = {
+        "clip art": where.clipart,
+        "photographs": where.grocery / "dataset" / "test",
+        "cut-out photographs": where.stamps,
+    }
+    originals, copies = [], []
+    for kind, folder in kinds.items():
+        paths = np.array(list(image_files(folder)), dtype=object)
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.permutation(len(paths))[:each])
+        for path in paths[chosen]:
+            inside = path.relative_to(folder).as_posix()
+            label = f"{kind}/{inside}"
+            originals.append(Picture(path, label))
+            copies += [
+                Picture(path, label, (edit, kind), edit, f"{seed}/{label}") for edit in EDITS
+            ]
+    return Check(name, copies, originals)
+
+
+def stamps(name: str, where: Sources) -> Check:
+    """Each photograph searched in all the others; what lies in a folder is of one kind.
+
+    Kinds with one photograph are not asked for, but stay as wrong answers.
+    """
+    return Check(name, _by_folder(where.stamps))
+
+
+def shop(name: str, where: Sources) -> Check:
+    """Test photographs searched among training photographs of the same 81 kinds of goods.
+
+    Klasson, Zhang & Kjellström, "A Hierarchical Grocery Store Image Dataset with Visual and
+    Semantic Labels", arXiv:1901.00711.
+    """
+    dataset = where.grocery / "dataset"
+    return Check(name, _by_folder(dataset / "test"), _by_folder(dataset / "train"))
+
+
+def _by_class(root: Path) -> list[Picture]:
+    return [Picture(path, label_of(path, root) or "") for path in image_files(root)]
+
+
+def _by_folder(root: Path) -> list[Picture]:
+    """The label is the whole way down to the file's folder."""
+    return [Picture(path, path.parent.relative_to(root).as_posix()) for path in image_files(root)]
+
+
+def _has_images(folder: Path) -> bool:
+    return folder.is_dir() and next(image_files(folder), None) is not None
