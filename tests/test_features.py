@@ -60,7 +60,7 @@ def test_larger_images_are_shrunk_with_antialiasing_as_in_serving(model: keras.M
 
 def test_unit_rows_have_length_one_and_a_zero_row_stays() -> None:
     x = np.array([[3.0, 4.0], [0.0, 0.0]])
-    assert np.allclose(unit(x), [[0.6, 0.8], [0, 0]])
+    assert np.allclose(unit(x), [[0.6, 0.8], [0.0, 0.0]])
     assert unit(x).dtype == np.float32
     half = np.asarray(tf.constant([[3.0, 4.0]], tf.bfloat16))
     assert np.allclose(unit(half), [[0.6, 0.8]])

@@ -1,6 +1,5 @@
 """Fitting, with a tiny backbone: every loss, every knob, and what is kept of them."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.tiny_network import build, caches, config
-from trainer import network_stage
+from trainer import network_stage, steps
+from trainer import stream as streams
 from trainer.cache import ImageCache
 from trainer.checkpoint import Checkpoint, State
 from trainer.draws import Draws
@@ -129,12 +129,12 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
     made: list[keras.layers.Layer] = []
     seen: list[Weights] = []
 
-    def make(*arguments: object) -> keras.layers.Layer:
+    def make(*arguments: Any) -> keras.layers.Layer:
         made.append(make_objective(*arguments))
         seen.append(made[-1].get_weights())
         return made[-1]
 
-    def record(*arguments: object) -> None:
+    def record(*arguments: Any) -> None:
         Journal_record(*arguments)
         seen.append(made[-1].get_weights())
 
@@ -157,9 +157,9 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
 
 def test_mining_changes_when_it_should(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
-    step = network_stage.network_step
+    step = steps.network_step
 
-    def noted(embedder: object, objective: keras.layers.Layer, *rest: object) -> object:
+    def noted(embedder: object, objective: keras.layers.Layer, *rest: Any) -> Any:
         built.append(objective.mining)
         return step(embedder, objective, *rest)
 
@@ -260,10 +260,10 @@ class Interrupted(BaseException):
 
 
 @pytest.fixture
-def pictures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[np.ndarray]]:
+def pictures(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """The first batch of every epoch, as the network sees it."""
     seen: list[np.ndarray] = []
-    stream = network_stage.stream
+    stream = streams.stream
 
     def noted(*arguments: Any) -> Any:
         dataset = stream(*arguments)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ CONFIG = TrainConfig(margin=0.1, epochs=9)
 HEALTHY = Epoch("network", 0.05, 0.4, 0.9, 0.8, 60.0, 0.8)
 
 
-def history(*losses: float, **values: object) -> list[Epoch]:
+def history(*losses: float, **values: Any) -> list[Epoch]:
     """Epochs of the network with these losses, otherwise healthy but for ``values``."""
     return [replace(HEALTHY, loss=loss, **values) for loss in losses]
 
