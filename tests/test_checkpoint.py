@@ -10,7 +10,7 @@ from trainer.errors import DataError
 
 
 def state(number: int = 1) -> State:
-    weights: list[np.ndarray] = [np.full((2, 3), number, np.float32), np.array(number)]
+    weights: list[np.ndarray] = [np.full((2, 3), number, np.float32), np.array(number, np.int64)]
     return State({"weights": weights, "average": []}, {"epochs": [{"loss": 0.25}], "n": number})
 
 

@@ -14,7 +14,6 @@ from trainer.config import TrainConfig
 from trainer.errors import WeightsError
 from trainer.fit import fit
 from trainer.pooling import GeneralizedMeanPooling2D
-from trainer.published import published
 
 GOLDEN = np.load(Path(__file__).parent / "data" / "lite0_golden.npz")
 SMALL = TrainConfig(input_size=64, dimension=32)
@@ -187,7 +186,7 @@ def test_other_networks_are_frozen_from_below_at_any_size(name: str, size: int) 
     """Squeeze-and-excite, padding and shortcuts are within a stage, and no step to the next."""
     make = getattr(keras.applications, name)
     backbone = make(weights=None, include_top=False, input_shape=(size, size, 3))
-    built = network.Network(backbone, backbone, backbone.layers[-1], backbone)
+    built = network.Network(backbone, backbone, backbone.layers[-1], None, backbone, backbone)
     whole = [id(variable) for variable in backbone.trainable_variables]
     assert [id(v) for v in built.freeze(0)] == whole
     for stages in range(1, 5):
@@ -217,7 +216,7 @@ def test_half_precision_trains_and_is_published_in_whole_precision(tmp_path: Pat
         before = built.embedder.get_weights()
         history = fit(built, *caches(tmp_path, chosen), chosen)
         with in_place_of_the_real_one():
-            served = published(built, chosen)
+            served = network.resized(built, chosen)
     finally:
         keras.config.set_dtype_policy("float32")
     assert all(np.isfinite(epoch.loss) for epoch in history.epochs)
@@ -232,6 +231,6 @@ def test_half_precision_trains_and_is_published_in_whole_precision(tmp_path: Pat
     assert served.predict_on_batch(large).shape == (4, 16)
     same = chosen.model_copy(update={"serving_size": None})
     with in_place_of_the_real_one():
-        whole = published(built, same).predict_on_batch(small)
+        whole = network.resized(built, same).predict_on_batch(small)
     half = built.embedder.predict_on_batch(small)
     assert (whole * half).sum(axis=1).min() > 0.99

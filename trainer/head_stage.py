@@ -11,7 +11,7 @@ from trainer.journal import Journal
 from trainer.losses.objective import mine
 from trainer.optimizer import Parts, make_optimizer
 from trainer.rows import FeatureFile
-from trainer.steps import Means, embedded, head_step
+from trainer.steps import Means, head_step
 from trainer.task import Indices, Task, some
 
 # Features that the principal axes are taken from; more change them little.
@@ -26,9 +26,10 @@ def fit_head(task: Task, journal: Journal, judged: Floats, frozen: FeatureFile |
     ``TrainingFailed``, or ``DataError`` when fewer than two classes have two images.
     """
     config, head = task.config, task.network.head
+    kept = task.network.kept
     turned = isinstance(head, keras.layers.Dense) and config.head_init == "pca"
     objective = task.objective if config.head_epochs else None
-    if not turned and objective is None:
+    if not turned and kept is None and objective is None:
         return
     rng = np.random.default_rng(config.seed)
     places = _places(task.labels, config.head_images, rng)
@@ -36,6 +37,12 @@ def fit_head(task: Task, journal: Journal, judged: Floats, frozen: FeatureFile |
     if turned:
         few = np.sort(rng.permutation(len(features))[:_AXES_FROM])
         head.set_weights([principal_axes(features[few], config.dimension, rng)])
+    if kept is not None:
+        # Of all images, those of one-image classes too: what is kept must be at home anywhere.
+        anywhere = np.sort(rng.permutation(len(task.labels))[:_AXES_FROM])
+        shown = task.features(anywhere) if frozen is None else frozen.subset(anywhere)
+        kept.set_weights([principal_axes(shown[:], config.keep_dimension, rng)])
+    if turned or kept is not None:
         journal.pretrained = task.network.embedder.get_weights()
     if objective is not None:
         _train(task, objective, journal, judged, features, task.labels[places], rng)
@@ -54,7 +61,7 @@ def _train(
     mine(objective, "semi_hard" if config.semi_hard_epochs else config.mining)
     steps = sampling.steps_per_epoch(labels.tolist(), config.classes_per_batch)
     with task.strategy.scope():
-        model = keras.Sequential([keras.Input(features.shape[1:]), task.network.head])
+        model = task.network.top
         optimizer = make_optimizer(config.head_learning_rate, config.head_epochs * steps, config)
         parts = Parts((optimizer, [*model.trainable_variables, *objective.trainable_variables]))
         step = head_step(model, objective, parts, task.strategy)
@@ -65,7 +72,7 @@ def _train(
             labels.tolist(), config.classes_per_batch, config.images_per_class, rng
         ):
             means.add(step(tf.constant(features[batch]), tf.constant(labels[batch])))
-        embeddings = np.asarray(embedded(model, looked_at))
+        embeddings = np.asarray(model(looked_at), np.float32)
         journal.record("head", number, config.head_epochs, means, embeddings)
     journal.keep({}, objective=objective.get_weights())
 

@@ -1,5 +1,6 @@
 """The embedding network: uint8 RGB in, preprocessing and a pretrained backbone inside, unit vectors out."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,11 +27,15 @@ class Network:
     """``features`` and ``embedder`` share layers: the first ends at the pooled features.
 
     Both take uint8 [N, S, S, 3]; features are float32 [N, F], embeddings unit float32 [N, D].
+    ``top`` is what makes embeddings of pretrained features; ``kept`` its part that leaves them as
+    they are, but for a turn to their principal axes, where ``config.keep`` asks for that.
     """
 
     backbone: keras.Model
     features: keras.Model
     head: keras.layers.Layer
+    kept: keras.layers.Dense | None
+    top: keras.Model
     embedder: keras.Model
 
     def freeze(self, stages: int) -> list[keras.Variable]:
@@ -72,18 +77,86 @@ def _stages(backbone: keras.Model) -> Iterator[int]:
 def build(config: TrainConfig) -> Network:
     """The whole network, its backbone pretrained and its head drawn from the global seed.
 
+    With ``config.keep`` the embedding is √(1 − keep) · trained, then √keep · pretrained: squared
+    distances are the weighted mean of both, and what the backbone knows of pictures unlike the
+    training's is not lost. Both share the stages that stay frozen.
     Raises ``WeightsError`` when the pretrained weights cannot be had.
     """
     backbone, features = _features(
         config.backbone, config.input_size, config.weights, config.pooling
     )
-    head = _head(config)
-    # Lengths and differences are small: they need the whole precision.
-    unit = keras.layers.UnitNormalization(name="embeddings", dtype="float32")
-    embeddings = unit(head(features.output))
-    return Network(
-        backbone, features, head, keras.Model(features.input, embeddings, name="gemello")
-    )
+    join = _Join(config)
+    known = keras.Input(features.output_shape[1:], name="features")
+    top = keras.Model(known, join(known, known), name="top")
+    embeddings = join(features.output, features.output)
+    if config.keep:
+        embeddings = join(*_beside(backbone, features.input, config))
+    embedder = keras.Model(features.input, embeddings, name="gemello")
+    return Network(backbone, features, join.head, join.kept, top, embedder)
+
+
+def resized(network: Network, config: TrainConfig) -> keras.Model:
+    """The same embedder in float32 and at ``config.published_size``: what is exported.
+
+    A network of convolutions takes any size. Trained on crops, it sees things larger than they are
+    in whole pictures, so that a larger size may serve better: Touvron et al., "Fixing the
+    train-test resolution discrepancy", arXiv:1906.06423.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        size = config.published_size
+        other = build(config.model_copy(update={"input_size": size})).embedder
+    finally:
+        keras.config.set_dtype_policy(policy)
+    other.set_weights(network.embedder.get_weights())
+    return other
+
+
+def _beside(backbone: keras.Model, images: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
+    """Pooled features of the backbone that is trained, and of one that is not, above one trunk."""
+    untouched, _ = _features(config.backbone, config.input_size, config.weights, config.pooling)
+    untouched.trainable = False
+    place = cut(backbone, config.frozen_stages)
+    maps = preprocessed(config.backbone, images)
+    if place is not None:
+        maps = keras.Model(backbone.input, backbone.layers[place].output, name="trunk")(maps)
+    tails = []
+    for model, name in ((backbone, "trained"), (untouched, "pretrained")):
+        start = model.input if place is None else model.layers[place].output
+        # With all stages frozen nothing is left above the trunk.
+        whole = start is model.output
+        above = maps if whole else keras.Model(start, model.output, name=f"{name}_tail")(maps)
+        tails.append(pooled(config.pooling, above, f"{name}_pool"))
+    return tails[0], tails[1]
+
+
+class _Join:
+    """The layers above pooled features; called twice, they are the same layers."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.head, self.kept = _head(config), None
+        # Lengths and differences are small: they need the whole precision.
+        self._units = [
+            keras.layers.UnitNormalization(name=name, dtype="float32")
+            for name in ("trained_unit", "kept_unit")
+        ]
+        shares = {"trained_share": 1 - config.keep, "kept_share": config.keep}
+        self._shares = [
+            keras.layers.Rescaling(math.sqrt(share), name=name, dtype="float32")
+            for name, share in shares.items()
+        ]
+        if config.keep:
+            self.kept = keras.layers.Dense(config.keep_dimension, use_bias=False, name="kept")
+            self.kept.trainable = False
+
+    def __call__(self, trained: Tensor, pretrained: Tensor) -> Tensor:
+        new = self._units[0](self.head(trained))
+        if self.kept is None:
+            return new
+        old = self._units[1](self.kept(pretrained))
+        halves = [share(half) for share, half in zip(self._shares, (new, old), strict=True)]
+        return keras.layers.Concatenate(dtype="float32")(halves)
 
 
 def _head(config: TrainConfig) -> keras.layers.Layer:

@@ -25,19 +25,15 @@ from trainer.embedding import embed_files
 from trainer.errors import DataError, WorkerDone
 from trainer.evaluate import measure_records
 from trainer.export import export, round_to_half
-from trainer.features import Floats, predict, principal_axes
 from trainer.fit import History, fit
 from trainer.keras_encoder import KerasEncoder
 from trainer.measurement import Measurement
 from trainer.progress import say, track
-from trainer.published import published
 from trainer.report import Report, write_pngs, write_report
 from trainer.scan import Scan, scan
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-# Images whose pretrained features show the directions to keep; more change them little.
-_AXES_FROM = 4_000
 # Files that are named on the screen; the report has them all.
 _NAMED = 20
 
@@ -113,7 +109,7 @@ def _train(
     if not spread.chief:
         raise WorkerDone
     _warn(history)
-    embedder = published(built, config, _axes(splits["train"], config))
+    embedder = network.resized(built, config)
     round_to_half(embedder)
     with model_store.staging(store, name) as folder:
         export(embedder, folder)
@@ -190,19 +186,6 @@ def _state(checkpoint: Checkpoint, name: str) -> State | None:
             "it starts from the beginning."
         )
     return state
-
-
-def _axes(train: ImageCache, config: TrainConfig) -> Floats | None:
-    """Principal axes of the pretrained features of some training images, if they are kept."""
-    if not config.keep:
-        return None
-    rng = np.random.default_rng(config.seed)
-    places = np.sort(rng.permutation(len(train.records))[:_AXES_FROM])
-    backbone = network.untrained(
-        config.backbone, config.published_size, config.weights, config.pooling
-    )
-    features = predict(backbone, train.images.subset(places))
-    return principal_axes(features, config.keep_dimension, rng)
 
 
 def _warn(history: History) -> None:

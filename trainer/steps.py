@@ -34,18 +34,13 @@ class Means:
         return loss, active, distance
 
 
-def embedded(head: keras.Model, features: Tensor, *, training: bool = False) -> Tensor:
-    """Unit vectors float32 [B, D] of features [B, F], through the head alone."""
-    return ops.normalize(ops.cast(head(features, training=training), "float32"), axis=-1)
-
-
 def head_step(
-    head: keras.Model, objective: keras.layers.Layer, parts: Parts, strategy: tf.distribute.Strategy
+    top: keras.Model, objective: keras.layers.Layer, parts: Parts, strategy: tf.distribute.Strategy
 ) -> Step:
     """``step(features [B, F], labels [B])``; every replica sees the same batch."""
 
     def forward(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        embeddings = embedded(head, features, training=True)
+        embeddings = top(features, training=True)
         loss, active = objective(embeddings, labels)
         return loss, active, mean_pairwise_distance(embeddings)
 

@@ -23,9 +23,11 @@ def make_objective(
     if config.loss == "fixed_triplets":
         raise ConfigError("loss: fixed_triplets has no loss of a batch and its labels.")
     if config.loss == "proxy_anchor":
-        return ProxyAnchorLoss(classes, config.dimension, seed=config.seed)
+        return ProxyAnchorLoss(classes, config.published_dimension, seed=config.seed)
     loss = _pair_loss(config, mining or config.mining)
-    return CrossBatchMemory(loss, config.memory, config.dimension) if config.memory else loss
+    return (
+        CrossBatchMemory(loss, config.memory, config.published_dimension) if config.memory else loss
+    )
 
 
 def mine(objective: keras.layers.Layer | None, mining: Mining) -> bool:
