@@ -234,3 +234,11 @@ def test_half_precision_trains_and_is_published_in_whole_precision(tmp_path: Pat
         whole = network.resized(built, same).predict_on_batch(small)
     half = built.embedder.predict_on_batch(small)
     assert (whole * half).sum(axis=1).min() > 0.99
+
+
+def test_nothing_of_the_kept_features_is_trained() -> None:
+    kept = {"keep": 0.5, "keep_dimension": 8, "pooling": "gem", "frozen_stages": 3}
+    built = network.build(SMALL.model_copy(update=kept))
+    above = {id(variable) for variable in built.backbone.variables}
+    rest = [v.path for v in built.embedder.trainable_variables if id(v) not in above]
+    assert sorted(rest) == ["head/kernel", "trained_pool/p"]

@@ -32,7 +32,8 @@ def plain(variables: list[keras.Variable]) -> Parts:
 
 
 def test_a_step_of_the_head_goes_down_the_gradient_of_its_loss() -> None:
-    head = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, use_bias=False)])
+    layers = [keras.layers.Dense(3, use_bias=False), keras.layers.UnitNormalization()]
+    head = keras.Sequential([keras.Input((4,)), *layers])
     kernel = np.asarray(head.trainable_variables[0].value)
     features = unit(6, 0, dimension=4)
     step = head_step(head, TripletLoss(0.3), plain(head.trainable_variables), STRATEGY)

@@ -127,7 +127,8 @@ def _beside(backbone: keras.Model, images: Tensor, config: TrainConfig) -> tuple
         # With all stages frozen nothing is left above the trunk.
         whole = start is model.output
         above = maps if whole else keras.Model(start, model.output, name=f"{name}_tail")(maps)
-        tails.append(pooled(config.pooling, above, f"{name}_pool"))
+        trainable = model is backbone
+        tails.append(pooled(config.pooling, above, f"{name}_pool", trainable=trainable))
     return tails[0], tails[1]
 
 
@@ -203,11 +204,11 @@ def preprocessed(name: Backbone, images: Tensor) -> Tensor:
     return _BACKBONES[name].preprocess(images)
 
 
-def pooled(pooling: str, maps: Tensor, name: str) -> Tensor:
+def pooled(pooling: str, maps: Tensor, name: str, *, trainable: bool = True) -> Tensor:
     """[N, H, W, F] → [N, F]."""
     if pooling == "avg":
         return keras.layers.GlobalAveragePooling2D(name=name)(maps)
-    return GeneralizedMeanPooling2D(name=name)(maps)
+    return GeneralizedMeanPooling2D(name=name, trainable=trainable)(maps)
 
 
 def provenance(name: Backbone) -> Provenance:
