@@ -71,6 +71,7 @@ from trainer.steps import network_step
 
 strategy = replicas.make("mirrored").strategy
 assert strategy.num_replicas_in_sync == 2
+assert replicas.agree(strategy, 3)
 images = np.random.default_rng(0).integers(0, 256, (2, 8, 32, 32, 3)).astype(np.uint8)
 labels = np.arange(8) // 2
 

@@ -20,7 +20,7 @@ def agree(strategy: tf.distribute.Strategy, number: int) -> bool:
     """Whether all workers have the same ``number``; where not, at least one is told so."""
     if strategy.num_replicas_in_sync == 1:
         return True
-    numbers = strategy.run(lambda: tf.constant(float(number)))
+    numbers = tf.function(strategy.run)(lambda: tf.constant(float(number)))
     return bool(float(strategy.reduce("MEAN", numbers, axis=None)) == number)
 
 
