@@ -52,7 +52,8 @@ STAMP_FOLDERS = frozenset(
         "vehicles",
     ]
 )
-# Side at which pictures are compared, and the least standard deviation (0–255) of one with content.
+# Side at which pictures are compared, and the least standard deviation (0–255) of a channel of one
+# with content.
 SIDE, PLAIN = 256, 8
 
 
@@ -116,7 +117,9 @@ def distinct(root: Path, paths: Iterable[Path]) -> dict[str, np.void]:
             pixels = prepare_file(path, SIDE).pixels
         except ImageError:
             return None
-        return float(pixels.std()), hashlib.sha256(pixels.tobytes()).digest(), look(pixels)
+        # Within a channel: a plain red sheet varies from one channel to the next.
+        spread = float(pixels.std(axis=(0, 1)).max())
+        return spread, hashlib.sha256(pixels.tobytes()).digest(), look(pixels)
 
     files = [path for path in paths if path.is_file() and not path.is_symlink()]
     with ThreadPoolExecutor() as pool:
