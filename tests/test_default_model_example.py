@@ -61,6 +61,8 @@ def packages(tmp_path: Path, fetch: ModuleType, monkeypatch: pytest.MonkeyPatch)
         "animals/birds/duck_mirror.png",
         "animals/birds/cartoon/tux.png",
         "symbols/a.png",
+        "clothes/hat.png",
+        "town/flags/red.png",
         "town/box_flip.png",
     ):
         put(stamps / name, picture(7))
