@@ -1,6 +1,6 @@
 # One door for everything. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help serve setup setup-train setup-dev test test-container test-browser check format docs lock clean
+.PHONY: help serve setup setup-train setup-dev bench-setup test test-container test-browser check format docs lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,6 +22,13 @@ $(MARK)%: requirements/%.txt requirements/build.txt pyproject.toml
 	@test -x $(BIN)/python || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gemello needs Python 3.11 or newer; name one with `make PYTHON=python3.12`")' && $(PYTHON) -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/build.txt -r $<
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+bench-setup: .venv-bench/.installed  ## make .venv-bench with the peer of benchmarks/training.py
+
+.venv-bench/.installed: requirements/bench.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r $<
 	@touch $@
 
 test: check  ## run every check and test
@@ -52,7 +59,8 @@ lock: setup-dev  ## bring the lock files up to date
 	$(LOCK) pyproject.toml --output-file requirements/serve.txt
 	$(LOCK) pyproject.toml --extra train --constraint requirements/serve.txt --output-file requirements/train.txt
 	$(LOCK) pyproject.toml --extra train --group dev --constraint requirements/train.txt --output-file requirements/dev.txt
+	$(LOCK) --group bench --constraint requirements/train.txt $(PIP_FIND_LINKS:%=--find-links %) --output-file requirements/bench.txt
 	echo hatchling | $(LOCK) - --constraint requirements/dev.txt --output-file requirements/build.txt
 
 clean:  ## remove what was made here, but no data and no models
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

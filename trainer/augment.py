@@ -120,19 +120,24 @@ def _turn_hue(pixels: Tensor, most: float) -> Tensor:
 
 
 def _cover(pixels: Tensor, share: float) -> Tensor:
-    """A stripe across, or a patch, of one colour: captions, stickers, stamps."""
+    """A stripe across, a patch, or a frame, of one colour: captions, stickers, borders."""
     n = _count(pixels)
-    striped = tf.random.uniform([n]) < 0.5
-    height = tf.random.uniform([n], 0.1, 0.3)
-    width = tf.where(striped, 1.0, tf.random.uniform([n], 0.15, 0.4))
-    top = tf.random.uniform([n]) * (1 - height)
-    left = tf.random.uniform([n]) * (1 - width)
+    kind = tf.random.uniform([n], 0, 3, tf.int32)
+    framed = kind == 2
+    thick = 1 - 2 * tf.random.uniform([n], 0.03, 0.1)
+    # Of a frame these are height and width of the hole.
+    height = tf.where(framed, thick, tf.random.uniform([n], 0.1, 0.3))
+    width = tf.where(framed, thick, tf.random.uniform([n], 0.15, 0.4))
+    width = tf.where(kind == 0, 1.0, width)
+    top = tf.where(framed, 0.5, tf.random.uniform([n])) * (1 - height)
+    left = tf.where(framed, 0.5, tf.random.uniform([n])) * (1 - width)
     size = tf.shape(pixels)[1]
     places = (tf.cast(tf.range(size), tf.float32) + 0.5) / tf.cast(size, tf.float32)
     rows = (places >= top[:, None]) & (places < (top + height)[:, None])
     columns = (places >= left[:, None]) & (places < (left + width)[:, None])
-    patch = (rows[:, :, None] & columns[:, None, :])[..., None]
-    return tf.where(_chosen(pixels, share) & patch, _colours(pixels), pixels)
+    inside = rows[:, :, None] & columns[:, None, :]
+    covered = (inside != framed[:, None, None])[..., None]
+    return tf.where(_chosen(pixels, share) & covered, _colours(pixels), pixels)
 
 
 def _blurred(pixels: Tensor) -> Tensor:

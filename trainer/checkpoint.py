@@ -1,8 +1,8 @@
 """A run's state on disk after every epoch, so that an interruption loses one epoch at most."""
 
 import json
-import os
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from app.model_store import sync
 from trainer.errors import DataError
 
 Weights = list[np.ndarray[Any, Any]]
@@ -24,32 +25,39 @@ class State:
 
 
 class Checkpoint:
-    """The state of one run: the same data, configuration and name find it again."""
+    """The state of one run: the same data, configuration and name find it again.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Of several workers one alone ``writes``; the others read what it wrote.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
+        self.folder, self._writes = folder, writes
+        self._old = folder.with_name(f".{folder.name}-old")
 
     def save(self, state: State) -> None:
         """Written aside, flushed, and renamed: a crash leaves the state before or after.
 
         Raises ``DataError`` when the disk is full or may not be written to.
         """
+        if not self._writes:
+            return
         scratch = self.folder.with_name(f".{self.folder.name}-{uuid4().hex}")
         try:
             scratch.mkdir(parents=True)
             for name, weights in state.arrays.items():
-                with (scratch / f"{name}.npz").open("wb") as stream:
-                    np.savez(stream, *weights)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-            (scratch / "facts.json").write_text(json.dumps(state.facts))
-            # A folder cannot be renamed over another: the old one steps aside first.
-            old = self.folder.with_name(f".{self.folder.name}-old")
-            shutil.rmtree(old, ignore_errors=True)
+                np.savez(scratch / f"{name}.npz", *weights)
+            facts = {"arrays": sorted(state.arrays), "facts": state.facts}
+            (scratch / "facts.json").write_text(json.dumps(facts))
+            for path in (*scratch.iterdir(), scratch):
+                sync(path)
+            # A folder cannot be renamed over another: the old one steps aside first. Until the new
+            # one is in its place, it is all that there is.
             if self.folder.exists():
-                self.folder.rename(old)
+                shutil.rmtree(self._old, ignore_errors=True)
+                self.folder.rename(self._old)
             scratch.rename(self.folder)
-            shutil.rmtree(old, ignore_errors=True)
+            sync(self.folder.parent)
+            shutil.rmtree(self._old, ignore_errors=True)
         except OSError as exc:
             raise DataError(
                 f"The run's state cannot be written to {self.folder.parent} ({exc.strerror}); "
@@ -60,24 +68,27 @@ class Checkpoint:
 
     def load(self) -> State | None:
         """The last state; None when there is none. Raises ``DataError`` when it is damaged."""
-        old = self.folder.with_name(f".{self.folder.name}-old")
-        folder = self.folder if self.folder.exists() else old
+        folder = self.folder if self.folder.exists() else self._old
         if not folder.exists():
             return None
         try:
             facts = json.loads((folder / "facts.json").read_text())
-            arrays = {path.stem: _read(path) for path in sorted(folder.glob("*.npz"))}
-        except (OSError, ValueError, EOFError) as exc:
+            arrays = {name: _read(folder / f"{name}.npz") for name in facts["arrays"]}
+            return State(arrays, facts["facts"])
+        except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as exc:
             raise DataError(
                 f"The saved state in {folder} is damaged ({exc}); train again without --resume."
             ) from exc
-        return State(arrays, facts)
 
     def clear(self) -> None:
-        for folder in self.folder.parent.glob(f"*{self.folder.name}*"):
+        """Remove the state, and what a run left that was killed while it wrote."""
+        if not self._writes:
+            return
+        for folder in (self.folder, *self.folder.parent.glob(f".{self.folder.name}-*")):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(path: Path) -> Weights:
-    with np.load(path) as stored:
+    # NumPy leaves a file open that is no archive.
+    with path.open("rb") as stream, np.load(stream) as stored:
         return [stored[f"arr_{i}"] for i in range(len(stored.files))]

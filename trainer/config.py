@@ -89,6 +89,15 @@ class TrainConfig(BaseModel):
         ge=0,
         description="Weight of staying close to the frozen features' distances within a batch.",
     )
+    keep: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the squared distance left to the pretrained features, published beside.",
+    )
+    keep_dimension: int = Field(
+        256, ge=2, le=4096, description="Numbers of an embedding that hold those features."
+    )
     frozen_stages: int = Field(
         0, ge=-1, description="Stages of the backbone that stay as they are; -1 freezes all."
     )
@@ -146,6 +155,13 @@ class TrainConfig(BaseModel):
             raise ValueError("head_epochs and epochs are both 0, so nothing would be trained")
         if self.memory and self.loss in ("proxy_anchor", "fixed_triplets"):
             raise ValueError(f"memory has no meaning with the loss {self.loss}")
+        if self.loss == "fixed_triplets" and (
+            self.distillation or self.single_images or self.hard_classes
+        ):
+            raise ValueError(
+                "distillation, single_images and hard_classes have no meaning with the loss "
+                "fixed_triplets"
+            )
         return self
 
     @property
@@ -156,6 +172,10 @@ class TrainConfig(BaseModel):
     def cache_size(self) -> int:
         """Side of cached training images: a quarter larger, so that crops keep their detail."""
         return self.input_size * 5 // 4
+
+    @property
+    def published_dimension(self) -> int:
+        return self.dimension + (self.keep_dimension if self.keep else 0)
 
     @property
     def published_size(self) -> int:

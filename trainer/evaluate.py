@@ -212,6 +212,7 @@ def _measurement(
         top_distances=nearest,
         gallery_paths=searched.paths,
         gallery_labels=searched.embedded.labels,
+        gallery_embeddings=searched.embedded.vectors,
         pairs=sample_pairs(queries, gallery),
         protocol=protocol,
         without_match=without_match,

@@ -32,7 +32,8 @@ class Measurement:
     ``ranks`` int64 [N] counts from 1 to the first right answer; ``average_precision`` (MAP@R's
     terms) and ``r_precision`` are float64 [N]; ``top`` int64 [N, 5] holds places in the gallery,
     nearest first, −1 where the gallery is smaller, and ``top_distances`` float32 [N, 5] their
-    Euclidean distances, NaN there. ``bad`` says why a file was left out.
+    Euclidean distances, NaN there. Both embeddings are float32 [·, D]; without a gallery of its own
+    the two are one array. ``bad`` says why a file was left out.
     """
 
     paths: Sequence[Path]
@@ -45,6 +46,7 @@ class Measurement:
     top_distances: npt.NDArray[np.float32]
     gallery_paths: Sequence[Path]
     gallery_labels: Labels
+    gallery_embeddings: Vectors
     pairs: Pairs
     protocol: str
     without_match: int = 0

@@ -1,8 +1,7 @@
 """The embedding network: uint8 RGB in, preprocessing and a pretrained backbone inside, unit vectors out."""
 
-import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,20 +38,33 @@ class Network:
 
         A stage is what lies between two steps of the resolution: five in the usual networks.
         """
-        if stages < 0:
-            return []
-        frozen: set[int] = set()
-        for layer in self.backbone.layers:
-            if _stage(layer, self.backbone) < stages:
-                frozen.update(id(variable) for variable in layer.variables)
+        place = cut(self.backbone, stages)
+        below = self.backbone.layers[: 0 if place is None else place + 1]
+        frozen = {id(variable) for layer in below for variable in layer.variables}
         return [v for v in self.backbone.trainable_variables if id(v) not in frozen]
 
 
-def _stage(layer: keras.layers.Layer, backbone: keras.Model) -> int:
-    """How often the resolution was halved up to the layer's output, less one; the input is -1."""
-    whole: int = backbone.input_shape[1]
-    side: int = layer.output.shape[1]
-    return round(math.log2(whole / side)) - 1
+def cut(backbone: keras.Model, stages: int) -> int | None:
+    """The place in ``backbone.layers`` of the last layer of the first ``stages``; None for none.
+
+    -1 stands for all of them.
+    """
+    if stages < 0:
+        return len(backbone.layers) - 1
+    inside = [place for place, stage in enumerate(_stages(backbone)) if stage < stages]
+    return max(inside, default=None)
+
+
+def _stages(backbone: keras.Model) -> Iterator[int]:
+    """The stage of every layer, from 0; what comes before the first step belongs to the first."""
+    side: int = backbone.input_shape[1]
+    steps = 0
+    for layer in backbone.layers:
+        strides = max(getattr(layer, "strides", (1,)))
+        # A shortcut strides beside the layers that did already, and makes no step of its own.
+        if strides > 1 and side > 1 and layer.output.shape[1] == -(-side // 2):
+            side, steps = layer.output.shape[1], steps + 1
+        yield max(steps - 1, 0)
 
 
 def build(config: TrainConfig) -> Network:
@@ -70,24 +82,6 @@ def build(config: TrainConfig) -> Network:
     return Network(
         backbone, features, head, keras.Model(features.input, embeddings, name="gemello")
     )
-
-
-def published(network: Network, config: TrainConfig) -> keras.Model:
-    """The same embedder in float32 and at ``config.published_size``: what is exported.
-
-    A network without dense layers in its backbone takes any size. Trained on crops, it sees things
-    larger than they are in whole pictures, so that a larger size may serve better: Touvron et al.,
-    "Fixing the train-test resolution discrepancy", arXiv:1906.06423.
-    """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        size = config.published_size
-        other = build(config.model_copy(update={"input_size": size})).embedder
-    finally:
-        keras.config.set_dtype_policy(policy)
-    other.set_weights(network.embedder.get_weights())
-    return other
 
 
 def _head(config: TrainConfig) -> keras.layers.Layer:
@@ -125,13 +119,20 @@ def _features(
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
-    maps = backbone(recipe.preprocess(images))
-    pool = (
-        keras.layers.GlobalAveragePooling2D(name="pool")
-        if pooling == "avg"
-        else GeneralizedMeanPooling2D(name="pool")
-    )
-    return backbone, keras.Model(images, pool(maps), name="features")
+    maps = backbone(preprocessed(name, images))
+    return backbone, keras.Model(images, pooled(pooling, maps, "pool"), name="features")
+
+
+def preprocessed(name: Backbone, images: Tensor) -> Tensor:
+    """uint8 images as the backbone's weights want them, float32."""
+    return _BACKBONES[name].preprocess(images)
+
+
+def pooled(pooling: str, maps: Tensor, name: str) -> Tensor:
+    """[N, H, W, F] → [N, F]."""
+    if pooling == "avg":
+        return keras.layers.GlobalAveragePooling2D(name=name)(maps)
+    return GeneralizedMeanPooling2D(name=name)(maps)
 
 
 def provenance(name: Backbone) -> Provenance:

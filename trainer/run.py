@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,22 +18,26 @@ from app.runtimes import load_encoder
 from trainer import network, replicas
 from trainer.cache import ImageCache, without_single_images
 from trainer.calibration import calibrate, calibration_error
-from trainer.checkpoint import Checkpoint
+from trainer.checkpoint import Checkpoint, State
 from trainer.config import TrainConfig
 from trainer.data import Record, Split, divide, read_data
 from trainer.embedding import embed_files
 from trainer.errors import DataError, WorkerDone
 from trainer.evaluate import measure_records
 from trainer.export import export, round_to_half
+from trainer.features import Floats, predict, principal_axes
 from trainer.fit import History, fit
 from trainer.keras_encoder import KerasEncoder
 from trainer.measurement import Measurement
 from trainer.progress import say, track
+from trainer.published import published
 from trainer.report import Report, write_pngs, write_report
 from trainer.scan import Scan, scan
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+# Images whose pretrained features show the directions to keep; more change them little.
+_AXES_FROM = 4_000
 # Files that are named on the screen; the report has them all.
 _NAMED = 20
 
@@ -55,14 +60,23 @@ def train(
     ``WorkerDone`` on all workers but the first of several.
     """
     spread = replicas.make(strategy)
+    _refuse_early(store, name)
     keras.utils.set_random_seed(config.seed)
     if config.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        with model_store.staging(store, name) as folder:
-            return _train(data, name, config, store, cache, folder, resume, spread)
+        return _train(data, name, config, store, cache, resume, spread)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def _refuse_early(store: Path, name: str) -> None:
+    """A name or a store that cannot be published to is told before the work, not after it."""
+    try:
+        with model_store.staging(store, name):
+            pass
+    except OSError as exc:
+        raise DataError(f"Models cannot be written to {store} ({exc.strerror}).") from exc
 
 
 def _train(
@@ -71,15 +85,16 @@ def _train(
     config: TrainConfig,
     store: Path,
     cache: Path,
-    folder: Path,
     resume: bool,
     spread: replicas.Replicas,
 ) -> Bundle:
     found = _scanned(data, config, cache)
     splits = {split: _usable(c, split, config) for split, c in found.caches.items()}
-    if not len(splits["train"].records):
-        raise DataError("No class has two images or more, so there is nothing to learn from.")
-    checkpoint = _checkpoint(name, config, splits["train"], cache, resume)
+    _refuse_too_few(splits["train"])
+    checkpoint = _checkpoint(name, config, splits["train"], cache, writes=spread.chief)
+    if not resume:
+        checkpoint.clear()
+    state = _state(checkpoint, name) if resume else None
     with spread.strategy.scope():
         built = network.build(config)
     history = fit(
@@ -87,33 +102,35 @@ def _train(
         splits["train"],
         splits["validation"],
         config,
-        checkpoint=checkpoint if spread.chief else None,
+        checkpoint=checkpoint,
+        state=state,
         strategy=spread.strategy,
     )
     if not spread.chief:
         raise WorkerDone
     _warn(history)
-    embedder = network.published(built, config)
+    embedder = published(built, config, _axes(splits["train"], config))
     round_to_half(embedder)
-    export(embedder, folder)
-    files = model_store.hash_files(folder)
-    manifest = Manifest(
-        name=name,
-        version=model_store.next_version(store, name),
-        created=datetime.now(UTC).replace(microsecond=0),
-        dimension=config.dimension,
-        input_size=config.published_size,
-        backbone=network.provenance(config.backbone),
-        training={"config": config.model_dump(), "history": _history(history)},
-        data=_data(data, splits, found),
-        files=files,
-        model_id=model_id(files, config.published_size, Preprocessing()),
-    )
-    bundle = _proved(Bundle(folder, manifest), splits, found, config)
-    model_store.write_manifest(folder, bundle.manifest)
-    published = model_store.publish(store, folder)
+    with model_store.staging(store, name) as folder:
+        export(embedder, folder)
+        files = model_store.hash_files(folder)
+        manifest = Manifest(
+            name=name,
+            version=model_store.next_version(store, name),
+            created=datetime.now(UTC).replace(microsecond=0),
+            dimension=config.published_dimension,
+            input_size=config.published_size,
+            backbone=network.provenance(config.backbone),
+            training={"config": config.model_dump(), "history": _history(history)},
+            data=_data(data, splits, found),
+            files=files,
+            model_id=model_id(files, config.published_size, Preprocessing()),
+        )
+        bundle = _proved(Bundle(folder, manifest), splits, found, config)
+        model_store.write_manifest(folder, bundle.manifest)
+        bundle = model_store.publish(store, folder)
     checkpoint.clear()
-    return published
+    return bundle
 
 
 def _scanned(data: Path, config: TrainConfig, cache: Path) -> Scan:
@@ -143,21 +160,45 @@ def _usable(cache: ImageCache, split: Split, config: TrainConfig) -> ImageCache:
     return kept
 
 
+def _refuse_too_few(train: ImageCache) -> None:
+    counts = Counter(record.label for record in train.records)
+    if sum(count > 1 for count in counts.values()) < 2:
+        raise DataError(
+            "Fewer than two classes are left to train on that have two images or more, so there is "
+            "nothing to tell apart."
+        )
+
+
 def _checkpoint(
-    name: str, config: TrainConfig, train: ImageCache, cache: Path, resume: bool
+    name: str, config: TrainConfig, train: ImageCache, cache: Path, *, writes: bool
 ) -> Checkpoint:
     """Where this run's state lies: another configuration or other data is another run."""
     facts = json.dumps([name, config.model_dump(), train.content], sort_keys=True)
     run = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    checkpoint = Checkpoint(cache / "runs" / run)
-    if not resume:
-        checkpoint.clear()
-    elif checkpoint.load() is None:
+    return Checkpoint(cache / "runs" / run, writes=writes)
+
+
+def _state(checkpoint: Checkpoint, name: str) -> State | None:
+    state = checkpoint.load()
+    if state is None:
         say(
             f"There is no interrupted run of {name!r} with these images and settings; "
             "it starts from the beginning."
         )
-    return checkpoint
+    return state
+
+
+def _axes(train: ImageCache, config: TrainConfig) -> Floats | None:
+    """Principal axes of the pretrained features of some training images, if they are kept."""
+    if not config.keep:
+        return None
+    rng = np.random.default_rng(config.seed)
+    places = np.sort(rng.permutation(len(train.records))[:_AXES_FROM])
+    backbone = network.untrained(
+        config.backbone, config.published_size, config.weights, config.pooling
+    )
+    features = predict(backbone, train.images.subset(places))
+    return principal_axes(features, config.keep_dimension, rng)
 
 
 def _warn(history: History) -> None:

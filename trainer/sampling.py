@@ -74,20 +74,20 @@ def _class_batches(
     hard: int,
 ) -> Iterator[Indices]:
     """``count`` sets of ``size`` different classes of 0…classes-1; see ``epoch_batches``."""
-    unseen = np.empty(0, np.int64)
+    unseen, seen = np.empty(0, np.int64), np.zeros(classes, bool)
     for _ in range(count):
         if not len(unseen):
             unseen = rng.permutation(classes)
-        seed = unseen[:1]
+            seen[:] = False
+        first, rest = unseen[:1], unseen[1:]
         if near is not None and hard:
-            nearest = near[int(seed[0])]
-            nearest = nearest[np.isin(nearest, unseen)][: min(hard, size - 1)]
-        else:
-            nearest = unseen[:0]
-        first = np.concatenate([seed, nearest])
-        rest = unseen[~np.isin(unseen, first)]
+            nearest = near[int(first[0])]
+            first = np.concatenate([first, nearest[~seen[nearest]][: min(hard, size - 1)]])
+            seen[first] = True
+            rest = rest[~seen[rest]]
         chosen = np.concatenate([first, rest[: size - len(first)]])
         unseen = rest[size - len(first) :]
+        seen[chosen] = True
         if len(chosen) < size:
             others = np.setdiff1d(np.arange(classes), chosen)
             chosen = np.concatenate([chosen, rng.choice(others, size - len(chosen), replace=False)])

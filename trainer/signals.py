@@ -8,12 +8,15 @@ import numpy.typing as npt
 
 from trainer.config import TrainConfig
 from trainer.errors import TrainingFailed
+from trainer.losses.triplet import SOFT_SCALE
 
 # Below this mean distance of unit vectors everything lies in one place.
 _COLLAPSED = 0.02
-# A loss this near to the margin, as part of it, is what equal embeddings give.
+# A loss this near to that of equal embeddings, as part of it, is at the margin.
 _AT_MARGIN = 0.02
 _PATIENCE = 3
+# Fewer queries than this say too little to stop a run.
+_ENOUGH = 20
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,15 @@ def effective_rank(embeddings: npt.NDArray[np.floating]) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
+def check_finite(loss: float, embeddings: npt.NDArray[np.floating]) -> None:
+    """Stop a run whose numbers are none any more. Raises ``TrainingFailed``."""
+    if not math.isfinite(loss) or not np.isfinite(embeddings).all():
+        raise TrainingFailed(
+            "The loss is not a number. Lower learning_rate and head_learning_rate (a tenth is a "
+            "good next try), and lengthen the warmup."
+        )
+
+
 def check(epochs: list[Epoch], untrained: float | None, queries: int, config: TrainConfig) -> None:
     """Stop a run that has died or does not get off the ground.
 
@@ -61,11 +73,6 @@ def check(epochs: list[Epoch], untrained: float | None, queries: int, config: Tr
     Raises ``TrainingFailed`` with what was seen and what to try.
     """
     last = epochs[-1]
-    if not math.isfinite(last.loss):
-        raise TrainingFailed(
-            "The loss is not a number. Lower learning_rate and head_learning_rate (a tenth is a "
-            "good next try), and lengthen the warmup."
-        )
     if last.distance < _COLLAPSED:
         raise TrainingFailed(
             f"The network collapsed: all embeddings lie within {last.distance:.4f} of each other "
@@ -73,23 +80,45 @@ def check(epochs: list[Epoch], untrained: float | None, queries: int, config: Tr
             "and head_learning_rate, keep head_epochs above 0, or use semi_hard mining for more "
             "epochs."
         )
-    recent = [e for e in epochs if e.stage == last.stage][-_PATIENCE:]
-    if len(recent) == _PATIENCE and all(_at_margin(e, config) for e in recent):
+    stage = [e for e in epochs if e.stage == last.stage]
+    if _is_stuck(stage, untrained, config):
+        level = "what equal embeddings give" if _soft(config) else f"the margin of {config.margin}"
         raise TrainingFailed(
-            f"The loss has stayed at the margin ({last.loss:.4f} of {config.margin}) for "
-            f"{_PATIENCE} epochs with all triplets active, so positives are no nearer than "
-            f"negatives (mean distance {last.distance:.3f}). Check the labels, lower margin and "
-            "learning_rate, or use semi_hard mining for more epochs."
+            f"The loss has stayed at {last.loss:.4f}, {level}, for {_PATIENCE} epochs with all "
+            "triplets active, so positives are no nearer than negatives (mean distance "
+            f"{last.distance:.3f}, effective rank {last.rank:.1f}). Check the labels, lower margin "
+            "and learning_rate, or use semi_hard mining for more epochs."
         )
     _check_recall(epochs, untrained, queries, config)
 
 
-def _at_margin(epoch: Epoch, config: TrainConfig) -> bool:
-    return (
-        config.loss in ("triplet", "fixed_triplets")
-        and not config.soft_margin
-        and abs(epoch.loss - config.margin) < _AT_MARGIN * config.margin
-        and epoch.active > 0.99
+def _is_stuck(stage: list[Epoch], untrained: float | None, config: TrainConfig) -> bool:
+    """Whether the last epochs of a stage have the triplet loss of equal embeddings, and nothing else
+    says that they learn.
+    """
+    if config.loss not in ("triplet", "fixed_triplets") or len(stage) < _PATIENCE:
+        return False
+    equal = math.log(2) / SOFT_SCALE if _soft(config) else config.margin
+    if not all(
+        abs(epoch.loss - equal) < _AT_MARGIN * equal and epoch.active > 0.99
+        for epoch in stage[-_PATIENCE:]
+    ):
+        return False
+    last = stage[-1]
+    if last.recall is not None and untrained is not None:
+        return last.recall <= untrained
+    # In a large batch some semi-hard negative is always about as far as the positive.
+    return last.distance < equal or not _semi_hard(last.stage, len(stage), config)
+
+
+def _soft(config: TrainConfig) -> bool:
+    return config.soft_margin and config.loss == "triplet"
+
+
+def _semi_hard(stage: str, number: int, config: TrainConfig) -> bool:
+    first = 1 if stage == "head" else number
+    return config.loss == "triplet" and (
+        config.mining == "semi_hard" or first <= config.semi_hard_epochs
     )
 
 
@@ -97,10 +126,11 @@ def _check_recall(
     epochs: list[Epoch], untrained: float | None, queries: int, config: TrainConfig
 ) -> None:
     """A third of the network's epochs, at least three, must not all be clearly below the start."""
-    if untrained is None or not queries:
+    if untrained is None or queries < _ENOUGH:
         return
-    # Two standard errors: a validation set of few images is no reason to stop.
-    noise = 2 * math.sqrt(max(untrained * (1 - untrained), 0.05) / queries)
+    # Two standard errors of a difference, the share taken a little towards a half (Laplace's rule).
+    share = (untrained * queries + 1) / (queries + 2)
+    noise = 2 * math.sqrt(2 * share * (1 - share) / queries)
     needed = max(_PATIENCE, math.ceil(config.epochs / 3))
     trained = [e for e in epochs if e.stage == "network" and e.recall is not None]
     if len(trained) < needed:

@@ -1,6 +1,6 @@
-"""Batches for the network: drawn, read from disk and augmented beside the training step."""
+"""Batches for the network: read from disk and augmented beside the training step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,14 +26,15 @@ class Examples:
     teacher: FeatureFile | None = None
 
 
-def stream(
-    examples: Examples, batches: Callable[[], Iterator[Indices]], config: TrainConfig
-) -> tf.data.Dataset:
-    """One epoch of (images uint8 [B, S, S, 3], labels int32 [B], teacher float32 [B, F or 0])."""
+def stream(examples: Examples, batches: Sequence[Indices], config: TrainConfig) -> tf.data.Dataset:
+    """One epoch of (images uint8 [B, S, S, 3], labels int32 [B], teacher float32 [B, F or 0]).
+
+    ``batches`` are drawn beforehand: what is wrong with them is then no error of TensorFlow's.
+    """
     size = config.cache_size
 
     def read() -> Iterator[tuple[Any, Any, Any]]:
-        for batch in batches():
+        for batch in batches:
             teacher = examples.teacher
             rows = np.empty((len(batch), 0), np.float32) if teacher is None else teacher[batch]
             yield examples.images[batch], examples.labels[batch], rows.astype(np.float32)

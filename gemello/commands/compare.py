@@ -19,7 +19,7 @@ from gemello.commands.measuring import (
     images,
 )
 from gemello.commands.options import Store
-from gemello.commands.outputs import check_output, check_report, write_json
+from gemello.commands.outputs import check_output, check_report, show_left_out, write_json
 
 if TYPE_CHECKING:
     from trainer.bootstrap import Interval
@@ -78,8 +78,7 @@ def _show(comparison: "Comparison") -> None:
     console.print(table)
     queries = f"{len(comparison.second)} queries; {comparison.second.protocol}."
     console.print(queries, markup=False, highlight=False, soft_wrap=True)
-    for path, reason in {**comparison.first.bad, **comparison.second.bad}.items():
-        console.print(f"left out {path}: {reason}", markup=False, soft_wrap=True)
+    show_left_out(console, {**comparison.first.bad, **comparison.second.bad})
     console.print(comparison.conclusion(), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -74,7 +74,7 @@ def named(model: str, store: Path | None) -> Chosen:
     if not model.startswith(UNTRAINED):
         return _published(model, store)
     backbone, at, size = model.removeprefix(UNTRAINED).partition("@")
-    if at and not size.isdecimal():
+    if at and not (size.isdecimal() and len(size) < 6):
         raise ParameterInvalid(model, f"{size!r} is no input side in pixels")
     return untrained_backbone(backbone, int(size) if at else _SIZE)
 
@@ -91,7 +91,7 @@ def untrained_backbone(
     given = {"backbone": backbone, "input_size": input_size, "pooling": pooling}
     config = read_config({**given, **({"weights": weights} if weights else {})})
     network = build(config.backbone, config.input_size, config.weights, config.pooling)
-    return Chosen(KerasEncoder(network), f"{backbone}, untrained, {input_size} px")
+    return Chosen(KerasEncoder(network), f"untrained {backbone} at {input_size} px")
 
 
 def baseline_of(bundle: Bundle) -> Chosen:

@@ -29,7 +29,7 @@ from gemello.commands.measuring import (
     images,
 )
 from gemello.commands.options import Store
-from gemello.commands.outputs import check_output, check_report, write_json
+from gemello.commands.outputs import check_output, check_report, show_left_out, write_json
 
 if TYPE_CHECKING:
     from trainer.bootstrap import Interval
@@ -84,8 +84,7 @@ def _show(figures: dict[str, Any], found: "dict[str, Interval]") -> None:
             table.add_row(name, str(value))
     console = Console()
     console.print(table)
-    for path, reason in figures["bad"].items():
-        console.print(f"left out {path}: {reason}", markup=False, soft_wrap=True)
+    show_left_out(console, figures["bad"])
 
 
 def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measurement") -> None:
@@ -101,7 +100,7 @@ def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measu
             title=f"{chosen.title} on {measured_on.name}",
             after=measurement,
             before=before,
-            names=(name, chosen.title),
+            names=("untrained", chosen.title),
             history=history.get("epochs", []),
             untrained_recall=history.get("untrained_validation_recall@1"),
             calibration=manifest.calibration if manifest else None,
@@ -110,7 +109,7 @@ def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measu
                 **({"trained on": manifest.data} if manifest and manifest.data else {}),
             },
             config=training.get("config", {}),
-            model=chosen.facts(),
+            model={**chosen.facts(), **({"compared with": name} if before else {})},
         ),
     )
 

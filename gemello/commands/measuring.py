@@ -29,11 +29,15 @@ ReportFile = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """What is measured on: ``source`` in itself, or its images in those of ``gallery``."""
+    """What is measured on: ``source`` in itself, or its images in those of ``gallery``.
+
+    ``total`` is the number of files in both.
+    """
 
     name: str
     source: Path
-    gallery: Path | None = None
+    gallery: Path | None
+    total: int
 
     def measure(self, encoder: Encoder, what: str = "embedding") -> "Measurement":
         """Embed and search, with a bar on standard error. Raises ``DataError``."""
@@ -41,25 +45,26 @@ class Images:
         from trainer.evaluate import measure_queries, measure_records
         from trainer.progress import track
 
-        records = read_data(self.source)
-        total = len(records) + (len(read_data(self.gallery)) if self.gallery else 0)
-        with track(what, total) as advance:
+        with track(what, self.total) as advance:
             if self.gallery:
                 return measure_queries(encoder, self.source, self.gallery, advance)
-            return measure_records(encoder, records, advance)
+            return measure_records(encoder, read_data(self.source), advance)
 
 
 def images(data: Path | None, queries: Path | None, gallery: Path | None) -> Images:
-    """Raises ``ParameterInvalid`` when the options disagree."""
+    """Raises ``ParameterInvalid`` when the options disagree, ``DataError`` where nothing is."""
+    from trainer.data import read_data
     from trainer.evaluate import queries_and_gallery
 
     if queries and gallery and not data:
-        return Images(f"{queries.name} in {gallery.name}", queries, gallery)
-    if not data or queries or gallery:
+        name = f"{queries.name} in {gallery.name}"
+    elif data and not queries and not gallery:
+        name = data.resolve().name
+        queries, gallery = queries_and_gallery(data) or (data, None)
+    else:
         raise ParameterInvalid("--data", "give either --data, or --queries and --gallery")
-    name = data.resolve().name
-    folders = queries_and_gallery(data)
-    return Images(name, *folders) if folders else Images(name, data)
+    total = sum(len(read_data(folder)) for folder in (queries, gallery) if folder)
+    return Images(name, queries, gallery, total)
 
 
 def duplicates(measurement: "Measurement") -> list[str]:

@@ -1,8 +1,12 @@
 """Files that a command writes: refused before the work, written after it."""
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from app.errors import ParameterInvalid, RuntimeUnavailable
 
@@ -30,6 +34,14 @@ def check_report(option: str, path: Path | None) -> None:
         raise RuntimeUnavailable(
             "report", f"{exc.name} is not installed; run `make setup-train`"
         ) from exc
+
+
+def show_left_out(console: Console, bad: Mapping[str, str]) -> None:
+    """A line for each file that was left out."""
+    for path, reason in bad.items():
+        # A name that is no valid Unicode could not be printed.
+        name = os.fsencode(path).decode(errors="replace")
+        console.print(f"left out {name}: {reason}", markup=False, soft_wrap=True)
 
 
 def write_json(option: str, path: Path, document: dict[str, Any]) -> None:

@@ -28,6 +28,18 @@ def make_objective(
     return CrossBatchMemory(loss, config.memory, config.dimension) if config.memory else loss
 
 
+def mine(objective: keras.layers.Layer | None, mining: Mining) -> bool:
+    """Let a triplet loss, also one inside a memory, mine that way in the graphs to come.
+
+    True when it mined another way before, so that its graph must be built again.
+    """
+    loss = objective.loss if isinstance(objective, CrossBatchMemory) else objective
+    if not isinstance(loss, TripletLoss) or loss.mining == mining:
+        return False
+    loss.mining = mining
+    return True
+
+
 def _pair_loss(config: TrainConfig, mining: Mining) -> PairLoss:
     if config.loss == "contrastive":
         return ContrastiveLoss(config.margin, config.metric)

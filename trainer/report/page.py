@@ -1,5 +1,6 @@
 """Writes the page and the pictures of a report."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,16 @@ from uuid import uuid4
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainer.bootstrap import RESAMPLES
+from trainer.comparison import compare
 from trainer.errors import ReportError
 from trainer.measurement import on_same_queries
-from trainer.report import plots, scatter, tables
+from trainer.report import plots, scatter
+from trainer.report.classes import class_table
 from trainer.report.content import Report
+from trainer.report.figures import figure_rows, headline, recall_rows, too_few_classes
 from trainer.report.plots import Plot
 from trainer.report.sheets import sheets
+from trainer.report.text import clean, common_folder, facts, shown
 from trainer.report.theme import DARK, LIGHT
 from trainer.report.thumbnails import Thumbnails, data_uri
 
@@ -31,7 +36,8 @@ def write_report(path: Path, report: Report) -> None:
         temporary.write_text(page, encoding="utf-8")
         temporary.replace(path)
     except OSError as exc:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise ReportError(f"The report cannot be written to {path} ({exc.strerror}).") from exc
 
 
@@ -42,9 +48,7 @@ def write_pngs(folder: Path, report: Report) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for plot in _plots(report):
             (folder / f"{plot.name}.png").write_bytes(plot.draw(LIGHT))
-        places = scatter.choose(report.after)
-        points = scatter.layout(report.after.embeddings[places])
-        drawn = scatter.draw(report.after, places, points, Thumbnails(), LIGHT)
+        drawn = scatter.draw(scatter.points(report.after), Thumbnails(), LIGHT)
         (folder / "map.png").write_bytes(scatter.png(drawn))
     except OSError as exc:
         raise ReportError(f"Plots cannot be written to {folder} ({exc.strerror}).") from exc
@@ -53,6 +57,7 @@ def write_pngs(folder: Path, report: Report) -> None:
 def render(report: Report) -> str:
     """The page as text; of two models, on the queries that both could read."""
     report = _aligned(report)
+    found = compare(report.before, report.after, report.names) if report.before else None
     environment = Environment(
         loader=PackageLoader("trainer.report"),
         autoescape=True,
@@ -60,29 +65,32 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["clean"] = tables.clean
+    environment.filters["clean"] = clean
     thumbnails = Thumbnails()
-    bad = {tables.shown_path(file): tables.clean(why) for file, why in _bad(report).items()}
+    folder = common_folder(report.after)
+    bad = [(shown(file, folder), shown(why, folder)) for file, why in _bad(report).items()]
+    duplicates = [shown(line, folder) for line in report.data.get("duplicates", ())]
     return environment.get_template("page.html.j2").render(
         report=report,
-        names=[tables.clean(name) for name in report.names],
-        headline=tables.headline(report),
-        model=tables.facts(report.model),
-        rows=tables.figure_rows(report),
+        names=[clean(name) for name in report.names],
+        headline=headline(report, found),
+        model=facts(report.model),
+        rows=figure_rows(report, found),
+        recall_rows=recall_rows(report),
         resamples=RESAMPLES,
-        few=tables.too_few_classes(report.after),
+        few=too_few_classes(report.after),
         curves=[_shown(plot) for plot in plots.curves(report)],
         distances=[_shown(plot) for plot in plots.distances(report)],
         recall=_shown(plots.recall_curve(report)),
-        classes=tables.class_table(report),
+        classes=class_table(report),
         sheets=sheets(report, thumbnails),
         map=_map(report, thumbnails),
-        counts=tables.facts(_counts(report)),
-        bad=list(bad.items())[:_MOST_FILES],
+        counts=facts(_counts(report)),
+        bad=bad[:_MOST_FILES],
         bad_count=len(bad),
-        duplicates=[tables.clean(line) for line in _duplicates(report)[:_MOST_FILES]],
-        duplicate_count=len(_duplicates(report)),
-        config=tables.facts(report.config),
+        duplicates=duplicates[:_MOST_FILES],
+        duplicate_count=len(duplicates),
+        config=facts(report.config),
     )
 
 
@@ -101,25 +109,24 @@ def _plots(report: Report) -> list[Plot]:
 
 def _shown(plot: Plot) -> dict[str, str]:
     return {
-        "title": tables.clean(plot.title),
-        "alt": tables.clean(plot.alt),
-        "caption": tables.clean(plot.caption),
+        "title": clean(plot.title),
+        "alt": clean(plot.alt),
+        "caption": clean(plot.caption),
         "light": data_uri(plot.draw(LIGHT), "image/png"),
         "dark": data_uri(plot.draw(DARK), "image/png"),
     }
 
 
 def _map(report: Report, thumbnails: Thumbnails) -> dict[str, Any]:
-    places = scatter.choose(report.after)
-    points = scatter.layout(report.after.embeddings[places])
+    points = scatter.points(report.after)
     light, dark = (
         data_uri(
-            scatter.webp(scatter.draw(report.after, places, points, thumbnails, theme)),
+            scatter.webp(scatter.draw(points, thumbnails, theme)),
             "image/webp",
         )
         for theme in (LIGHT, DARK)
     )
-    return {"light": light, "dark": dark, "images": len(places)}
+    return {"light": light, "dark": dark, "images": len(points)}
 
 
 def _counts(report: Report) -> dict[str, Any]:
@@ -139,7 +146,3 @@ def _counts(report: Report) -> dict[str, Any]:
 
 def _bad(report: Report) -> dict[str, str]:
     return {**report.after.bad, **report.data.get("bad", {})}
-
-
-def _duplicates(report: Report) -> list[str]:
-    return list(report.data.get("duplicates", []))

@@ -65,8 +65,11 @@ def curves(report: Report) -> list[Plot]:
 
 
 def distances(report: Report) -> list[Plot]:
-    """Matches against non-matches, of ``after`` first."""
+    """Matches against non-matches, of ``after`` first; both on the same axis."""
     plots = []
+    drawn = [m.pairs for m, _ in _measured(report)]
+    farthest = [float(d.max()) for p in drawn for d in (p.positive, p.negative) if len(d)]
+    top = max(*farthest, report.calibration.threshold if report.calibration else 0) or 1.0
     for measurement, name in _measured(report):
         if not len(measurement.pairs.positive) or not len(measurement.pairs.negative):
             continue
@@ -90,7 +93,7 @@ def distances(report: Report) -> list[Plot]:
                 f"Distances: {name}",
                 f"Histogram of the distances of matches and non-matches, {name}. {caption}",
                 caption,
-                partial(_histogram, measurement=measurement, threshold=threshold),
+                partial(_histogram, measurement=measurement, threshold=threshold, top=top),
             )
         )
     return plots
@@ -138,6 +141,7 @@ def _curve(theme: Theme, report: Report, key: str, values: npt.NDArray[np.float6
     if key == "recall" and report.untrained_recall is not None:
         axes.axhline(report.untrained_recall, color=theme.second, linewidth=1.5, linestyle=":")
     _stages(axes, theme, [str(epoch.get("stage") or "") for epoch in report.history])
+    axes.set_xlim(0.5, len(values) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     if key in _PARTS:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -148,27 +152,22 @@ def _curve(theme: Theme, report: Report, key: str, values: npt.NDArray[np.float6
 
 
 def _stages(axes: Any, theme: Theme, stages: Sequence[str]) -> None:
-    """A line where a stage of the training ends, and the name of the next."""
-    for place in range(1, len(stages)):
-        if stages[place] != stages[place - 1]:
+    """The name of each stage above the plot, and a line where the next begins."""
+    for place, stage in enumerate(stages):
+        if place and stage != stages[place - 1]:
             axes.axvline(place + 0.5, color=theme.quiet, linewidth=1, linestyle="--")
-            axes.annotate(
-                stages[place],
-                (place + 0.5, 1),
-                (3, -2),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                va="top",
-                fontsize=8,
-                color=theme.quiet,
-            )
+        if not place or stage != stages[place - 1]:
+            at = {"xy": (place + 0.5, 1), "xycoords": ("data", "axes fraction")}
+            shift = {"xytext": (2, 3), "textcoords": "offset points"}
+            axes.annotate(stage, **at, **shift, fontsize=8, color=theme.quiet)
 
 
-def _histogram(theme: Theme, measurement: Measurement, threshold: float | None) -> bytes:
+def _histogram(
+    theme: Theme, measurement: Measurement, threshold: float | None, top: float
+) -> bytes:
     drawn, axes = figure(theme, *_LARGE, size=11)
     pairs = measurement.pairs
-    top = float(max(pairs.positive.max(), pairs.negative.max(), threshold or 0))
-    edges = np.linspace(0, top or 1.0, _BINS + 1)
+    edges = np.linspace(0, top, _BINS + 1)
     for values, name, colour, hatch in (
         (pairs.positive, "matches", theme.first, ""),
         (pairs.negative, "non-matches", theme.second, "////"),
@@ -188,7 +187,7 @@ def _histogram(theme: Theme, measurement: Measurement, threshold: float | None) 
         axes.axvline(threshold, color=theme.ink, linewidth=2, linestyle="--", label="threshold")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     label(axes, theme, 11, xlabel="Euclidean distance", ylabel="part of the pairs")
-    _legend(axes, theme, "upper left")
+    _legend(axes, theme, "lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, frameon=False)
     return _png(drawn)
 
 
@@ -209,7 +208,7 @@ def _recall(theme: Theme, lines: Sequence[tuple[npt.NDArray[np.float64], str]]) 
     return _png(drawn)
 
 
-def _legend(axes: Any, theme: Theme, place: str) -> None:
+def _legend(axes: Any, theme: Theme, place: str, **more: Any) -> None:
     axes.legend(
         loc=place,
         fontsize=11,
@@ -217,6 +216,7 @@ def _legend(axes: Any, theme: Theme, place: str) -> None:
         facecolor=theme.paper,
         edgecolor=theme.line,
         framealpha=0.85,
+        **more,
     )
 
 

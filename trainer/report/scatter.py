@@ -1,6 +1,9 @@
 """A 2-D map of embeddings with the images themselves as points."""
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +16,7 @@ from trainer.measurement import Measurement
 from trainer.report.theme import Theme
 from trainer.report.thumbnails import Thumbnails
 
-Points = npt.NDArray[np.float64]
+Places = npt.NDArray[np.float64]
 
 LIMIT = 400
 _PER_CLASS = 6
@@ -23,18 +26,47 @@ _COMPONENTS = 50
 _FEWEST = 10
 
 
-def choose(measurement: Measurement, limit: int = LIMIT, seed: int = 0) -> list[int]:
-    """Queries of whole classes, up to six of each, drawn at random until there are ``limit``."""
-    order = np.random.default_rng(seed).permutation(len(measurement))
-    by_class: dict[str, list[int]] = {}
-    for place in order.tolist():
-        members = by_class.setdefault(str(measurement.labels[place]), [])
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """What is drawn: N files, their labels, and their places [N, 2] in 0–1."""
+
+    paths: Sequence[Path]
+    labels: Sequence[str]
+    places: Places
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def points(measurement: Measurement, limit: int = LIMIT, seed: int = 0) -> Points:
+    """Whole classes drawn at random, up to six images of each, until there are ``limit``.
+
+    Queries and gallery are drawn alike, each file once.
+    """
+    found = {
+        path: (str(label), vector)
+        for paths, labels, vectors in (
+            (measurement.paths, measurement.labels, measurement.embeddings),
+            (
+                measurement.gallery_paths,
+                measurement.gallery_labels,
+                measurement.gallery_embeddings,
+            ),
+        )
+        for path, label, vector in zip(paths, labels, vectors, strict=True)
+    }
+    paths = list(found)
+    by_class: dict[str, list[Path]] = {}
+    for place in np.random.default_rng(seed).permutation(len(paths)).tolist():
+        members = by_class.setdefault(found[paths[place]][0], [])
         if len(members) < _PER_CLASS:
-            members.append(place)
-    return [place for members in by_class.values() for place in members][:limit]
+            members.append(paths[place])
+    chosen = [path for members in by_class.values() for path in members][:limit]
+    labels = [found[path][0] for path in chosen]
+    return Points(chosen, labels, layout(np.stack([found[path][1] for path in chosen]), seed))
 
 
-def layout(embeddings: Vectors, seed: int = 0) -> Points:
+def layout(embeddings: Vectors, seed: int = 0) -> Places:
     """[N, D] → [N, 2] in 0–1, neighbours near each other.
 
     PCA to 50 dimensions, then t-SNE (van der Maaten & Hinton, JMLR 9, 2008); PCA alone for fewer
@@ -51,32 +83,26 @@ def layout(embeddings: Vectors, seed: int = 0) -> Points:
             perplexity=min(30.0, (len(flat) - 1) / 3),
             random_state=seed,
         ).fit_transform(flat)
-    points = np.zeros((len(flat), 2))
-    points[:, : min(2, flat.shape[1])] = flat[:, :2]
-    extent = np.ptp(points, axis=0)
-    scaled: Points = (points - points.min(axis=0)) / np.where(extent > 0, extent, 1)
+    places = np.zeros((len(flat), 2))
+    places[:, : min(2, flat.shape[1])] = flat[:, :2]
+    extent = np.ptp(places, axis=0)
+    scaled: Places = (places - places.min(axis=0)) / np.where(extent > 0, extent, 1)
     return scaled
 
 
-def draw(
-    measurement: Measurement,
-    places: list[int],
-    points: Points,
-    thumbnails: Thumbnails,
-    theme: Theme,
-) -> Image.Image:
+def draw(drawn: Points, thumbnails: Thumbnails, theme: Theme) -> Image.Image:
     """Each image at its point; a line joins it to the middle of its class."""
     canvas = Image.new("RGB", (_CANVAS, _CANVAS), theme.paper)
     pen = ImageDraw.Draw(canvas)
-    at = _THUMB / 2 + points * (_CANVAS - _THUMB)
-    labels = measurement.labels[places].astype(str)
+    at = _THUMB / 2 + drawn.places * (_CANVAS - _THUMB)
+    labels = np.array(drawn.labels)
     for label in np.unique(labels):
         members = at[labels == label]
         centre = members.mean(axis=0)
         for point in members:
             pen.line([*point, *centre], fill=theme.quiet, width=2)
-    for place, (x, y) in zip(places, at, strict=True):
-        image = thumbnails.image(measurement.paths[place])
+    for path, (x, y) in zip(drawn.paths, at, strict=True):
+        image = thumbnails.image(path)
         if image is None:
             continue
         image.thumbnail((_THUMB - 4, _THUMB - 4))

@@ -7,7 +7,7 @@ import numpy as np
 
 from trainer.measurement import Measurement
 from trainer.report.content import Report
-from trainer.report.tables import shown_path
+from trainer.report.text import common_folder, shown
 from trainer.report.thumbnails import Thumbnails
 
 _WORST, _BEST, _CHANGED = 16, 8, 12
@@ -101,31 +101,34 @@ def _rows(
     places: Sequence[int],
     thumbnails: Thumbnails,
 ) -> list[Row]:
+    folder = common_folder(report.after)
     return [
         Row(
-            _query(report, place, thumbnails),
-            [(name, _answers(measured, place, thumbnails)) for name, measured in lines],
+            _query(report, place, thumbnails, folder),
+            [(name, _answers(measured, place, thumbnails, folder)) for name, measured in lines],
         )
         for place in places
     ]
 
 
-def _query(report: Report, place: int, thumbnails: Thumbnails) -> Picture:
+def _query(report: Report, place: int, thumbnails: Thumbnails, folder: str) -> Picture:
     path = report.after.paths[place]
     rank = f"rank {report.after.ranks[place]:,}"
     if report.before is not None:
         rank = f"rank {report.before.ranks[place]:,} → {report.after.ranks[place]:,}"
     label = str(report.after.labels[place])
-    return Picture(thumbnails.uri(path), label, rank, shown_path(path))
+    return Picture(thumbnails.uri(path), label, rank, shown(path, folder))
 
 
-def _answers(measured: Measurement, place: int, thumbnails: Thumbnails) -> list[Picture]:
+def _answers(
+    measured: Measurement, place: int, thumbnails: Thumbnails, folder: str
+) -> list[Picture]:
     return [
         Picture(
             thumbnails.uri(answer.path),
             answer.label,
             f"{answer.distance:.2f}",
-            shown_path(answer.path),
+            shown(answer.path, folder),
             answer.right,
         )
         for answer in measured.answers(place)

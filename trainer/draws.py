@@ -1,0 +1,52 @@
+"""Which images make up the batches of an epoch of the whole network."""
+
+import numpy as np
+
+from trainer import sampling
+from trainer.config import TrainConfig
+from trainer.sampling import Indices
+from trainer.siamese import draw_triplets
+
+
+class Draws:
+    """P × K batches, or batches of triplets that were drawn once, before training.
+
+    ``count`` batches make an epoch: a multiple of ``replicas``, each of which takes one a step.
+    Raises ``DataError`` when the classes allow no pairs, or no triplets.
+    """
+
+    def __init__(self, labels: list[int], config: TrainConfig, replicas: int) -> None:
+        self._labels, self._config = labels, config
+        self._triplets: Indices | None = None
+        if config.loss == "fixed_triplets":
+            rng = np.random.default_rng(config.seed)
+            self._triplets = draw_triplets(labels, len(labels), rng)
+            self.batch_size = 3 * max(config.batch_size // 3, 1)
+            count = -(-3 * len(self._triplets) // self.batch_size)
+        else:
+            self.batch_size = config.batch_size
+            count = sampling.steps_per_epoch(
+                labels, config.classes_per_batch, single=config.single_images
+            )
+        self.steps = -(-(config.steps_per_epoch or count) // replicas)
+        self.count = self.steps * replicas
+
+    def epoch(self, rng: np.random.Generator, neighbours: Indices | None) -> list[Indices]:
+        """Indices of the batches of one epoch; of fixed triplets all anchors first, then positives."""
+        if self._triplets is not None:
+            size = self.batch_size // 3
+            order = np.resize(rng.permutation(len(self._triplets)), (self.count, size))
+            return [self._triplets[rows].T.reshape(-1) for rows in order]
+        config = self._config
+        return list(
+            sampling.epoch_batches(
+                self._labels,
+                config.classes_per_batch,
+                config.images_per_class,
+                rng,
+                steps=self.count,
+                neighbours=neighbours,
+                hard=config.hard_classes,
+                single=config.single_images,
+            )
+        )

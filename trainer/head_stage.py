@@ -1,0 +1,78 @@
+"""The first stage: the head alone, on frozen features that are computed once."""
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from trainer import sampling
+from trainer.features import Floats, principal_axes, unit
+from trainer.journal import Journal
+from trainer.losses.objective import mine
+from trainer.optimizer import Parts, make_optimizer
+from trainer.rows import FeatureFile
+from trainer.steps import Means, head_step
+from trainer.task import Indices, Task, some
+
+# Features that the principal axes are taken from; more change them little.
+_AXES_FROM = 10_000
+
+
+def fit_head(task: Task, journal: Journal, judged: Floats, frozen: FeatureFile | None) -> None:
+    """Turn the head to the features' principal axes, then train it; an epoch takes seconds.
+
+    ``judged`` float32 [V, F] are the features of the validation images, ``frozen`` [N, F] those of
+    all training images where they are at hand. Fixed triplets have no use for this stage. Raises
+    ``TrainingFailed``, or ``DataError`` when fewer than two classes have two images.
+    """
+    config, head = task.config, task.network.head
+    turned = isinstance(head, keras.layers.Dense) and config.head_init == "pca"
+    objective = task.objective if config.head_epochs else None
+    if not turned and objective is None:
+        return
+    rng = np.random.default_rng(config.seed)
+    places = _places(task.labels, config.head_images, rng)
+    features = task.features(places) if frozen is None else frozen.subset(places)
+    if turned:
+        few = np.sort(rng.permutation(len(features))[:_AXES_FROM])
+        head.set_weights([principal_axes(features[few], config.dimension, rng)])
+        journal.pretrained = task.network.embedder.get_weights()
+    if objective is not None:
+        _train(task, objective, journal, judged, features, task.labels[places], rng)
+
+
+def _train(
+    task: Task,
+    objective: keras.layers.Layer,
+    journal: Journal,
+    judged: Floats,
+    features: FeatureFile,
+    labels: npt.NDArray[np.int32],
+    rng: np.random.Generator,
+) -> None:
+    config = task.config
+    mine(objective, "semi_hard" if config.semi_hard_epochs else config.mining)
+    steps = sampling.steps_per_epoch(labels.tolist(), config.classes_per_batch)
+    with task.strategy.scope():
+        model = keras.Sequential([keras.Input(features.shape[1:]), task.network.head])
+        optimizer = make_optimizer(config.head_learning_rate, config.head_epochs * steps, config)
+        parts = Parts((optimizer, [*model.trainable_variables, *objective.trainable_variables]))
+        step = head_step(model, objective, parts, task.strategy)
+    looked_at = judged if len(judged) else features[some(len(features))]
+    for number in range(1, config.head_epochs + 1):
+        means = Means()
+        for batch in sampling.epoch_batches(
+            labels.tolist(), config.classes_per_batch, config.images_per_class, rng
+        ):
+            means.add(step(tf.constant(features[batch]), tf.constant(labels[batch])))
+        embeddings = unit(np.asarray(model(looked_at), np.float32))
+        journal.record("head", number, config.head_epochs, means, embeddings)
+    journal.keep({}, objective=objective.get_weights())
+
+
+def _places(labels: npt.NDArray[np.int32], most: int, rng: np.random.Generator) -> Indices:
+    """Whole classes of two images or more, drawn at random, up to ``most`` images, in order."""
+    sizes = np.bincount(labels)
+    order = rng.permutation(np.flatnonzero(sizes > 1))
+    classes = order[: max(int((sizes[order].cumsum() <= most).sum()), 2)]
+    return np.flatnonzero(np.isin(labels, classes)).astype(np.int64)

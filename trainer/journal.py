@@ -1,0 +1,108 @@
+"""What a run has seen and what it keeps: its epochs, the best weights, its state on disk."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import keras
+
+from trainer import signals
+from trainer.checkpoint import Checkpoint, State, Weights
+from trainer.config import TrainConfig
+from trainer.features import Floats
+from trainer.judge import Judge
+from trainer.progress import say
+from trainer.signals import Epoch
+from trainer.steps import Means
+
+
+@dataclass
+class History:
+    """``untrained`` is Recall@1 of the pretrained features on the validation classes."""
+
+    untrained: float | None
+    epochs: list[Epoch] = field(default_factory=list)
+    best: float | None = None
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        return [asdict(epoch) for epoch in self.epochs]
+
+
+class Journal:
+    """The history of one run, and the weights that were best and that it began with."""
+
+    def __init__(
+        self,
+        embedder: keras.Model,
+        judge: Judge,
+        config: TrainConfig,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.judge, self.history = judge, History(None)
+        self.pretrained: Weights = embedder.get_weights()
+        self.best: Weights | None = None
+        self._embedder, self._config, self._checkpoint = embedder, config, checkpoint
+
+    @property
+    def finished(self) -> int:
+        """Epochs of the whole network that are done."""
+        return sum(epoch.stage == "network" for epoch in self.history.epochs)
+
+    @property
+    def stale(self) -> int:
+        """Epochs of the whole network since the best validation recall."""
+        best, count = None, 0
+        for epoch in self.history.epochs:
+            better = epoch.recall is None or best is None or epoch.recall > best
+            best = epoch.recall if better else best
+            count = 0 if better or epoch.stage == "head" else count + 1
+        return count
+
+    def record(self, stage: str, number: int, count: int, means: Means, embeddings: Floats) -> None:
+        """Add epoch ``number`` of ``count``, show it, and keep the weights when they are the best.
+
+        ``embeddings`` [N, D] are the network's of the judge's images, or of others where it has
+        none. Raises ``TrainingFailed`` when the run has died or gets nowhere.
+        """
+        loss, active, distance = means.values()
+        signals.check_finite(loss, embeddings)
+        recall = self.judge.recall(embeddings)
+        epoch = Epoch(
+            stage,
+            round(loss, 5),
+            round(active, 4),
+            round(distance, 4),
+            round(signals.spread(embeddings), 4),
+            round(signals.effective_rank(embeddings), 1),
+            recall,
+        )
+        self.history.epochs.append(epoch)
+        shown = "" if recall is None else f", validation recall@1 {recall:.4f}"
+        say(
+            f"{stage} {number}/{count}: loss {epoch.loss:.4f}, active {epoch.active:.0%}, "
+            f"mean distance {epoch.distance:.3f}, rank {epoch.rank:.0f}{shown}"
+        )
+        signals.check(self.history.epochs, self.history.untrained, self.judge.queries, self._config)
+        best = self.history.best
+        # Of equals the last: it was trained longer.
+        if recall is None or best is None or recall >= best:
+            self.history.best = recall
+            self.best = self._embedder.get_weights()
+
+    def keep(self, facts: dict[str, Any], **arrays: Weights) -> None:
+        """Write the state to disk, with what the stage itself must remember."""
+        if self._checkpoint is None:
+            return
+        arrays |= {"weights": self._embedder.get_weights(), "pretrained": self.pretrained}
+        if self.best is not None:
+            arrays["best"] = self.best
+        self._checkpoint.save(State(arrays, {**facts, "history": asdict(self.history)}))
+
+    def take_up(self, state: State) -> None:
+        """Go on from ``state``, the network's weights included."""
+        kept = state.facts["history"]
+        epochs = [Epoch(**row) for row in kept["epochs"]]
+        self.history = History(kept["untrained"], epochs, kept["best"])
+        self.pretrained, self.best = state.arrays["pretrained"], state.arrays.get("best")
+        self._embedder.set_weights(state.arrays["weights"])
+        done = f"epoch {self.finished}" if self.finished else "the head's epochs"
+        say(f"going on after {done}")

@@ -1,0 +1,49 @@
+"""What both stages of training work on."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from trainer.cache import ImageCache
+from trainer.config import TrainConfig
+from trainer.features import predicted
+from trainer.network import Network
+from trainer.progress import track
+from trainer.rows import FeatureFile
+
+Indices = npt.NDArray[np.int64]
+# Images whose embeddings show spread and rank where there are no validation images.
+_LOOKED_AT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """``labels`` int32 [N] number the classes of ``train`` from 0.
+
+    One ``objective`` serves both stages, so that its proxies and its memory go on; it is None for
+    fixed triplets, which are no loss of a batch and its labels.
+    """
+
+    network: Network
+    train: ImageCache
+    labels: npt.NDArray[np.int32]
+    config: TrainConfig
+    strategy: tf.distribute.Strategy
+    objective: keras.layers.Layer | None
+
+    def features(self, places: Indices | None = None) -> FeatureFile:
+        """Pooled features of the training images, or of those at ``places``, on disk."""
+        images = self.train.images if places is None else self.train.images.subset(places)
+        stored = FeatureFile(self.train.folder, self.network.features.output_shape[1])
+        with track("pretrained features", len(images)) as advance:
+            for chunk in predicted(self.network.features, images, advance):
+                stored.append(chunk)
+        return stored
+
+
+def some(count: int) -> Indices:
+    """A few of ``count`` places, evenly spread: neighbours are of one class."""
+    return np.unique(np.linspace(0, count - 1, min(count, _LOOKED_AT)).astype(np.int64))
