@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -10,10 +11,13 @@ from app.images import prepare_file
 from app.model_store import resolve
 from app.runtimes import load_encoder
 from benchmarks import default_model
-from benchmarks.model_sizes import _resized, encoders_at
+from benchmarks.model_sizes import encoders_at, resized
 from tests.images import picture
-from trainer.config import read_config
+from trainer.config import TrainConfig, read_config
+from trainer.errors import DataError
 from trainer.keras_encoder import KerasEncoder
+from trainer.network import build
+from trainer.published import published
 
 ROOT = Path(__file__).parents[1]
 STORE, SAMPLE = ROOT / "model_store", ROOT / "app" / "sample_gallery"
@@ -87,13 +91,14 @@ def test_the_shipped_model_can_be_had_at_other_sizes(tmp_path: Path) -> None:
     bundle = resolve(STORE, "default")
     own = bundle.manifest.input_size
     config = read_config(bundle.manifest.training["config"])
+    kept = keras.saving.load_model(bundle.path / "model.keras")
 
     files = sorted(SAMPLE.rglob("*.*"))[:8]
 
     def images(size: int) -> np.ndarray:
         return np.stack([prepare_file(file, size).pixels for file in files])
 
-    rebuilt = KerasEncoder(_resized(bundle, config, own)).embed(images(own))
+    rebuilt = KerasEncoder(resized(kept, config, own)).embed(images(own))
     served = load_encoder(bundle).embed(images(own))
     assert (rebuilt * served).sum(axis=1).min() > 0.999
 
@@ -105,3 +110,22 @@ def test_the_shipped_model_can_be_had_at_other_sizes(tmp_path: Path) -> None:
     # The same pictures, seen larger, stay near what they were.
     similar = vectors @ served.T
     assert (similar.argmax(axis=1) == np.arange(8)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frozen", [0, 2])
+def test_a_model_with_pretrained_features_beside_has_other_sizes_too(frozen: int) -> None:
+    config = TrainConfig(
+        input_size=64, dimension=16, keep=0.4, keep_dimension=8, frozen_stages=frozen
+    )
+    network = build(config)
+    axes = np.random.default_rng(0).normal(size=(1280, 8)).astype(np.float32)
+    kept = published(network, config, axes)
+    images = np.stack([prepare_file(file, 64).pixels for file in sorted(SAMPLE.rglob("*.*"))[:4]])
+    again = resized(kept, config, 64)
+    assert KerasEncoder(again).embed(images) == pytest.approx(
+        KerasEncoder(kept).embed(images), abs=1e-5
+    )
+    assert resized(kept, config, 96).output_shape == (None, 24)
+    with pytest.raises(DataError, match="another version"):
+        resized(kept, config.model_copy(update={"keep": 0.0}), 64)
