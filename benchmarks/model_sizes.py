@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from app.encoder import Encoder
 from app.encoder_openvino import OpenVinoEncoder
@@ -13,7 +14,8 @@ from app.runtimes import load_encoder
 from trainer.config import TrainConfig, read_config
 from trainer.errors import DataError
 from trainer.export import export, round_to_half
-from trainer.network import build, published, untrained
+from trainer.network import build, untrained
+from trainer.published import published
 
 
 def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Encoder]:
@@ -27,20 +29,27 @@ def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Enco
     baseline = _served(plain, bundle.manifest, scratch / f"untrained-{size}")
     if size == bundle.manifest.input_size:
         return baseline, load_encoder(bundle)
-    trained = _resized(bundle, config, size)
+    kept = keras.saving.load_model(bundle.path / "model.keras")
+    trained = resized(kept, config, size)
     return baseline, _served(trained, bundle.manifest, scratch / f"trained-{size}")
 
 
-def _resized(bundle: Bundle, config: TrainConfig, size: int) -> keras.Model:
-    kept = keras.saving.load_model(bundle.path / "model.keras")
+def resized(kept: keras.Model, config: TrainConfig, size: int) -> keras.Model:
+    """The published network ``kept``, trained with ``config``, for images of ``size``.
+
+    Raises ``DataError`` when that configuration gives another network.
+    """
     network = build(config)
+    # Their numbers come with the weights.
+    axes = np.zeros((network.features.output_shape[1], config.keep_dimension), np.float32)
+    other = published(network, config.model_copy(update={"serving_size": size}), axes)
     try:
-        network.embedder.set_weights(kept.get_weights())
+        other.set_weights(kept.get_weights())
     except ValueError as exc:
         raise DataError(
-            f"{bundle.title} was made by another version, so it has no other size."
+            "The model was made by another version of Gemello, so it has its own size only."
         ) from exc
-    return published(network, config.model_copy(update={"serving_size": size}))
+    return other
 
 
 def _served(model: keras.Model, like: Manifest, folder: Path) -> Encoder:

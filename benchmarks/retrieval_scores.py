@@ -65,7 +65,11 @@ def measure(
     )
     parts = [picture.parts for picture, kept in zip(check.queries, asked, strict=True) if kept]
     results = []
-    for part in (None, *dict.fromkeys(name for names in parts for name in names)):
+    # The first part of every query comes before their second ones.
+    for part in (
+        None,
+        *dict.fromkeys(name for names in zip(*parts, strict=True) for name in names),
+    ):
         rows = np.array([part is None or part in names for names in parts], bool)
         results.append(
             Result(
