@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from app.encoder import Encoder
 from app.encoder_openvino import OpenVinoEncoder
@@ -15,7 +14,6 @@ from trainer.config import TrainConfig, read_config
 from trainer.errors import DataError
 from trainer.export import export, round_to_half
 from trainer.network import build, untrained
-from trainer.published import published
 
 
 def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Encoder]:
@@ -39,10 +37,7 @@ def resized(kept: keras.Model, config: TrainConfig, size: int) -> keras.Model:
 
     Raises ``DataError`` when that configuration gives another network.
     """
-    network = build(config)
-    # Their numbers come with the weights.
-    axes = np.zeros((network.features.output_shape[1], config.keep_dimension), np.float32)
-    other = published(network, config.model_copy(update={"serving_size": size}), axes)
+    other = build(config.model_copy(update={"input_size": size})).embedder
     try:
         other.set_weights(kept.get_weights())
     except ValueError as exc:

@@ -17,7 +17,6 @@ from trainer.config import TrainConfig, read_config
 from trainer.errors import DataError
 from trainer.keras_encoder import KerasEncoder
 from trainer.network import build
-from trainer.published import published
 
 ROOT = Path(__file__).parents[1]
 STORE, SAMPLE = ROOT / "model_store", ROOT / "app" / "sample_gallery"
@@ -119,8 +118,7 @@ def test_a_model_with_pretrained_features_beside_has_other_sizes_too(frozen: int
         input_size=64, dimension=16, keep=0.4, keep_dimension=8, frozen_stages=frozen
     )
     network = build(config)
-    axes = np.random.default_rng(0).normal(size=(1280, 8)).astype(np.float32)
-    kept = published(network, config, axes)
+    kept = network.embedder
     images = np.stack([prepare_file(file, 64).pixels for file in sorted(SAMPLE.rglob("*.*"))[:4]])
     again = resized(kept, config, 64)
     assert KerasEncoder(again).embed(images) == pytest.approx(

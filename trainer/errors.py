@@ -6,6 +6,8 @@ TrainerError
 ├── WeightsError     pretrained weights cannot be had
 ├── ReportError      a report cannot be written
 └── TrainingFailed   the network collapsed, or its loss is not a number
+
+WorkerDone           no error: a worker that is not the first of several has no model to publish
 """
 
 from app.errors import GemelloError
