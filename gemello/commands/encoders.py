@@ -110,19 +110,6 @@ def baseline_of(bundle: Bundle) -> Chosen:
     )
 
 
-def chosen_encoder(
-    model: str | None,
-    backbone: str | None,
-    untrained: bool,
-    weights: Path | None,
-    input_size: int,
-    store: Path | None,
-) -> tuple[Encoder, str]:
-    """``choose``, as the encoder and its title."""
-    chosen = choose(model, backbone, untrained, weights, input_size, store)
-    return chosen.encoder, chosen.title
-
-
 def _published(model: str, store: Path | None) -> Chosen:
     bundle = resolve(model_store(store), model)
     return Chosen(load_encoder(bundle), bundle.title, bundle)

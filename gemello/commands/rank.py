@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gemello.commands.encoders import Model, chosen_encoder
+from gemello.commands.encoders import Model, choose
 from gemello.commands.options import Store
 
 
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
         Example: `gemello rank --queries q/ --gallery g/ --out ranks.json --model mine`
         """
-        encoder, _ = chosen_encoder(model, None, False, None, 0, store)
+        encoder = choose(model, None, False, None, 0, store).encoder
         from app.folder_import import image_files
         from trainer.progress import say, track
         from trainer.rank import rank as run

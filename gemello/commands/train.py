@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
         """Train an embedding model on your own images and publish it.
 
         Examples: `gemello train photos/ --name mine`, `gemello train photos/ --name mine --config
-        configs/fast.toml --set margin=0.15`, and `gemello train … --resume` after an interruption.
+        configs/head_only.toml --set margin=0.15`, and `gemello train … --resume` after an interruption.
         """
         load_tensorflow()
         from trainer.config import read_config, read_config_file
