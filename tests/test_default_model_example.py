@@ -87,17 +87,20 @@ def test_what_is_trained_on_and_what_is_held_out(
     records = read_data(data / "train.csv")
     assert all(record.path.is_file() for record in records)
     listed = {record.path.resolve() for record in records}
-    assert listed == {path.resolve() for path in (data / "train").rglob("*.*")}
+    assert listed == {
+        path.resolve() for part in ("train", "test/emoji") for path in (data / part).rglob("*.*")
+    }
 
     symbols = {r.label: r.split for r in records if not r.label.startswith("clip/")}
     expected = {f"{0x1F600 + i:x}" for i in range(40)}
-    assert set(symbols) == {key for key in expected if not fetch.emoji.is_test(key)}
+    assert set(symbols) == expected
     held = {path.name for path in (data / "test" / "emoji" / "queries").iterdir()}
-    assert held == expected - set(symbols)
+    assert held == {key for key in expected if fetch.emoji.is_test(key)}
     for label, split in symbols.items():
-        assert split == ("validation" if fetch.is_validation(label) else "train")
+        chosen = "validation" if fetch.is_validation(label) else "train"
+        assert split == ("test" if label in held else chosen)
         assert sum(r.label == label for r in records) == 3
-    assert set(symbols.values()) == {"train", "validation"}
+    assert set(symbols.values()) == {"train", "validation", "test"}
 
     drawings = [r for r in records if r.label.startswith("clip/")]
     assert {r.split for r in drawings} == {"train"}
@@ -114,8 +117,10 @@ def test_what_is_trained_on_and_what_is_held_out(
 
     assert [p.name for p in (data / "test" / "stamps").rglob("*.png")] == ["duck.png"]
     assert counts == {
-        "emoji to train": 3 * sum(split == "train" for split in symbols.values()),
-        "emoji to validate": 3 * sum(split == "validation" for split in symbols.values()),
+        **{
+            f"emoji to {split}": 3 * sum(own == split for own in symbols.values())
+            for split in ("train", "validation", "test")
+        },
         "clipart to train": len(trained),
         "clipart to test": len(tested),
         "photographs to test": 1,

@@ -117,6 +117,10 @@ class TrainConfig(BaseModel):
     patience: int | None = Field(
         None, ge=1, description="Epochs without a better validation recall before it stops."
     )
+    stop_if_failing: bool = Field(
+        True,
+        description="Stop a run that has collapsed or gets nowhere; false only says so, once.",
+    )
     mixed_precision: bool = Field(
         False, description="Compute in bfloat16: faster on GPUs and CPUs made for it."
     )

@@ -6,9 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
+from PIL import Image
 
-Tensor = Any
 Floats = npt.NDArray[np.float32]
 _BATCH = 64
 
@@ -24,20 +23,24 @@ def predicted(
 ) -> Iterator[Floats]:
     """The rows of ``predict`` in chunks, so that images on disk are never read whole.
 
-    Images of another size than the model's are shrunk to it, with antialiasing as in serving. All
-    chunks have one shape, for which TensorFlow compiles the graph once.
+    Images of another size than the model's are shrunk to it as in serving. All chunks have one
+    shape, for which TensorFlow compiles the graph once.
     """
     size = model.input_shape[1]
     for start in range(0, len(images), _BATCH):
-        chunk: Tensor = np.asarray(images[start : start + _BATCH])
+        chunk = np.asarray(images[start : start + _BATCH])
         count = len(chunk)
         if count < _BATCH:
             chunk = np.concatenate([chunk, np.zeros((_BATCH - count, *chunk.shape[1:]), np.uint8)])
         if chunk.shape[1] != size:
-            resized = tf.image.resize(chunk, (size, size), "bicubic", antialias=True)
-            chunk = tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+            chunk = np.stack([_shrunk(image, size) for image in chunk])
         yield np.asarray(model.predict_on_batch(chunk), np.float32)[:count]
         advance(count)
+
+
+def _shrunk(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """As ``app.images.prepare`` does; TensorFlow's own takes longer than the network."""
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
 
 
 def unit(vectors: npt.NDArray[Any]) -> Floats:

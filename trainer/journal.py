@@ -8,6 +8,7 @@ import keras
 from trainer import signals
 from trainer.checkpoint import Checkpoint, State, Weights
 from trainer.config import TrainConfig
+from trainer.errors import TrainingFailed
 from trainer.features import Floats
 from trainer.judge import Judge
 from trainer.progress import say
@@ -41,6 +42,7 @@ class Journal:
         self.pretrained: Weights = embedder.get_weights()
         self.best: Weights | None = None
         self._embedder, self._config, self._checkpoint = embedder, config, checkpoint
+        self._warned = False
 
     @property
     def finished(self) -> int:
@@ -61,7 +63,8 @@ class Journal:
         """Add epoch ``number`` of ``count``, show it, and keep the weights when they are the best.
 
         ``embeddings`` [N, D] are the network's of the judge's images, or of others where it has
-        none. Raises ``TrainingFailed`` when the run has died or gets nowhere.
+        none. Raises ``TrainingFailed`` when the run has died or gets nowhere; of that there is
+        only a word where ``config.stop_if_failing`` is off.
         """
         loss, active, distance = means.values()
         signals.check_finite(loss, embeddings)
@@ -81,12 +84,24 @@ class Journal:
             f"{stage} {number}/{count}: loss {epoch.loss:.4f}, active {epoch.active:.0%}, "
             f"mean distance {epoch.distance:.3f}, rank {epoch.rank:.0f}{shown}"
         )
-        signals.check(self.history.epochs, self.history.untrained, self.judge.queries, self._config)
+        self._check()
         best = self.history.best
         # Of equals the last: it was trained longer.
         if recall is None or best is None or recall >= best:
             self.history.best = recall
             self.best = self._embedder.get_weights()
+
+    def _check(self) -> None:
+        try:
+            signals.check(
+                self.history.epochs, self.history.untrained, self.judge.queries, self._config
+            )
+        except TrainingFailed as failure:
+            if self._config.stop_if_failing:
+                raise
+            if not self._warned:
+                self._warned = True
+                say(f"{failure} It goes on all the same, as stop_if_failing is off.")
 
     def keep(self, facts: dict[str, Any], **arrays: Weights) -> None:
         """Write the state to disk, with what the stage itself must remember."""

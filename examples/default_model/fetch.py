@@ -6,7 +6,8 @@ Needs the npm client for the emoji and Debian's apt-get and dpkg-deb for the oth
 ``--from`` takes a folder that has the packages' .tgz and .deb files. Writes below
 ``examples/default_model/data``:
 
-    train.csv, train/emoji/CLASS/*, train/clipart/*    to train on
+    train.csv                                          what to train, validate and test on
+    train/emoji/CLASS/*, train/clipart/*               to train on
     test/emoji/{queries,gallery}/CLASS/*               symbols that no training sees
     test/clipart/*                                     drawings that no training sees
     test/stamps/KIND/*                                 photographs, used for nothing but checking
@@ -171,21 +172,24 @@ def lay_out_emoji(folder: Path | None, scratch: Path, data: Path) -> None:
 def write_csv(data: Path, clipart: Iterable[str]) -> dict[str, int]:
     """``train.csv`` below ``data``; returns the number of images of each kind and split.
 
-    Renderings of one emoji are a class; each drawing is a class of its own.
+    Renderings of one emoji are a class; each drawing is a class of its own. The symbols that are
+    checked with are the test classes, so that the bundle's report and calibration have some.
     """
     rows = [
-        (path.relative_to(data).as_posix(), path.parent.name, is_validation(path.parent.name))
+        (path, path.parent.name, "validation" if is_validation(path.parent.name) else "train")
         for path in sorted((data / "train" / "emoji").glob("*/*"))
     ]
-    rows += [(f"train/clipart/{path}", f"clip/{path}", False) for path in clipart]
+    rows += [(data / "train" / "clipart" / path, f"clip/{path}", "train") for path in clipart]
+    tested = sorted((data / "test" / "emoji").glob("*/*/*"))
+    rows += [(path, path.parent.name, "test") for path in tested]
     counts: dict[str, int] = {}
     with (data / "train.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(("path", "label", "split"))
-        for path, label, held_out in rows:
-            split = "validation" if held_out else "train"
-            writer.writerow((path, label, split))
-            kind = f"{path.split('/')[1]} to {'validate' if held_out else 'train'}"
+        for path, label, split in rows:
+            inside = path.relative_to(data)
+            writer.writerow((inside.as_posix(), label, split))
+            kind = f"{inside.parts[1]} to {split}"
             counts[kind] = counts.get(kind, 0) + 1
     return counts
 
