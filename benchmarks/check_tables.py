@@ -8,8 +8,8 @@ from rich.table import Table
 
 from benchmarks.encoder_speed import Speed
 from benchmarks.retrieval_scores import Result
-from trainer.bootstrap import Interval
-from trainer.comparison import p, points, span
+from trainer.evaluate.bootstrap import Interval
+from trainer.evaluate.comparison import p, points, span
 
 # In this order; a part shows its first answer only.
 FIGURES = {"recall@1": "recall@1", "recall@5": "recall@5", "map@r": "MAP@R"}

@@ -1,6 +1,6 @@
 """Copies of a picture as people change them: six edits, drawn by chance and fixed by a seed.
 
-Training has its own changes (``trainer.augment``), written apart from these and in another library,
+Training has its own changes (``trainer.batches.augment``), written apart from these and in another library,
 so that a model is not asked for what it was drilled in.
 """
 

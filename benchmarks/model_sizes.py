@@ -13,7 +13,7 @@ from app.runtimes import load_encoder
 from trainer.config import TrainConfig, read_config
 from trainer.errors import DataError
 from trainer.export import export, round_to_half
-from trainer.network import build, untrained
+from trainer.network.embedder import build, untrained
 
 
 def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Encoder]:

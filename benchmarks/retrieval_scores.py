@@ -13,11 +13,11 @@ from app.encoder import Encoder, Vectors
 from app.errors import ImageError
 from app.images import Pixels, prepare
 from benchmarks.retrieval_checks import Check, Picture
-from trainer.bootstrap import difference, interval
-from trainer.cache_build import TRUSTED
-from trainer.comparison import Row
+from trainer.data.cache_build import TRUSTED
 from trainer.errors import DataError
-from trainer.metrics import map_at_r, recall_at_k
+from trainer.evaluate.bootstrap import difference, interval
+from trainer.evaluate.comparison import Row
+from trainer.evaluate.metrics import map_at_r, recall_at_k
 
 Scores = dict[str, npt.NDArray[np.float64]]
 
@@ -43,7 +43,7 @@ def measure(
 ) -> list[Result]:
     """The whole check first, then each part of its queries. Raises ``DataError``.
 
-    Intervals and differences draw whole classes (``trainer.bootstrap``): all edits of an original,
+    Intervals and differences draw whole classes (``trainer.evaluate.bootstrap``): all edits of an original,
     all photographs of a kind.
     """
     encoders = (untrained, trained)

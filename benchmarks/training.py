@@ -33,8 +33,8 @@ from app.images import Pixels, prepare_file
 from app.manifest import Manifest
 from app.model_store import resolve
 from app.runtimes import load_encoder
-from trainer.data import Record, read_data
-from trainer.evaluate import Labelled, retrieval
+from trainer.data.records import Record, read_data
+from trainer.evaluate.retrieval import Labelled, retrieval
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "examples" / "emoji" / "data"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.augment import augment
+from trainer.batches.augment import augment
 from trainer.config import TrainConfig
 
 STILL = TrainConfig(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.average import MovingAverage
+from trainer.fit.average import MovingAverage
 
 
 def variables() -> list[keras.Variable]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer import bootstrap
+from trainer.evaluate import bootstrap
 
 
 def naive_means(values: list[float], classes: list[str], seed: int, resamples: int) -> list[float]:

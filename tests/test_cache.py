@@ -17,8 +17,8 @@ import pytest
 
 from app.images import prepare_file
 from tests.drawings import draw_classes
-from trainer import cache, cache_build
-from trainer.data import Record, read_data
+from trainer.data import cache, cache_build
+from trainer.data.records import Record, read_data
 from trainer.errors import DataError
 
 
@@ -224,8 +224,8 @@ def test_a_killed_build_holds_no_lock_and_its_leftover_goes(
 ) -> None:
     folder = tmp_path / "cache"
     code = (
-        "import sys, time; from pathlib import Path; from trainer.cache import open_cache;"
-        "from trainer.data import read_data;"
+        "import sys, time; from pathlib import Path; from trainer.data.cache import open_cache;"
+        "from trainer.data.records import read_data;"
         "open_cache(read_data(Path(sys.argv[1])), 48, Path(sys.argv[2]),"
         "lambda n: n and (print('reading', flush=True), time.sleep(60)))"
     )

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.manifest import Calibration
-from trainer import calibration
-from trainer.calibration import (
+from trainer.evaluate import calibration
+from trainer.evaluate.calibration import (
     PER_CLASS,
     TOP_K,
     calibrate,

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.checkpoint import Checkpoint, State
 from trainer.errors import DataError
+from trainer.fit.checkpoint import Checkpoint, State
 
 
 def state(number: int = 1) -> State:
@@ -59,7 +59,7 @@ def test_a_crash_at_any_rename_leaves_the_state_before_or_after(
         with monkeypatch.context() as patch:
             patch.setattr(Path, "rename", cut)
             # Nobody cleans up after a power cut.
-            patch.setattr("trainer.checkpoint.shutil.rmtree", lambda *_, **__: None)
+            patch.setattr("trainer.fit.checkpoint.shutil.rmtree", lambda *_, **__: None)
             with pytest.raises(PowerCutError):
                 checkpoint.save(state(2))
         assert number(checkpoint) == 1

@@ -7,11 +7,11 @@ import pytest
 
 from app.testing import FakeEncoder
 from tests.drawings import draw_classes
-from trainer.bootstrap import difference, interval
-from trainer.comparison import compare, intervals, p, points
 from trainer.errors import DataError
-from trainer.evaluate import measure_data
-from trainer.measurement import Measurement
+from trainer.evaluate.bootstrap import difference, interval
+from trainer.evaluate.comparison import compare, intervals, p, points
+from trainer.evaluate.measurement import Measurement
+from trainer.evaluate.retrieval import measure_data
 
 
 @pytest.fixture

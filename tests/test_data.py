@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.drawings import draw_classes
-from trainer.data import Record, divide, numbered, of_split, read_data, without_single_images
+from trainer.data.records import (
+    Record,
+    divide,
+    numbered,
+    of_split,
+    read_data,
+    without_single_images,
+)
 from trainer.errors import DataError
 
 

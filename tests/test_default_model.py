@@ -15,8 +15,8 @@ from benchmarks.model_sizes import encoders_at, resized
 from tests.images import picture
 from trainer.config import TrainConfig, read_config
 from trainer.errors import DataError
-from trainer.keras_encoder import KerasEncoder
-from trainer.network import build
+from trainer.evaluate.keras_encoder import KerasEncoder
+from trainer.network.embedder import build
 
 ROOT = Path(__file__).parents[1]
 STORE, SAMPLE = ROOT / "model_store", ROOT / "app" / "sample_gallery"

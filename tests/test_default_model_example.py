@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.images import encode, photo, picture
-from trainer.data import of_split, read_data
+from trainer.data.records import of_split, read_data
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "examples" / "default_model" / "fetch.py"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from trainer.batches.draws import Draws
 from trainer.config import TrainConfig
-from trainer.draws import Draws
 from trainer.errors import DataError
 
 # Ten classes of three images, and two of one.

@@ -8,10 +8,10 @@ import pytest
 
 from app.testing import FakeEncoder
 from tests.drawings import draw_classes
-from trainer.data import read_data
+from trainer.data.records import read_data
 from trainer.errors import DataError
-from trainer.evaluate import Labelled, evaluate_data, evaluate_queries, retrieval
-from trainer.rank import rank
+from trainer.evaluate.rank import rank
+from trainer.evaluate.retrieval import Labelled, evaluate_data, evaluate_queries, retrieval
 
 
 def random_vectors(classes: int, images: int, seed: int) -> Labelled:

@@ -11,10 +11,10 @@ from app.images import prepare_file
 from app.model_store import Bundle
 from app.runtimes import load_encoder
 from tests.drawings import draw_classes
-from trainer import network
 from trainer.config import TrainConfig
+from trainer.evaluate.keras_encoder import KerasEncoder
 from trainer.export import export, round_to_half
-from trainer.keras_encoder import KerasEncoder
+from trainer.network import embedder as network
 from trainer.run import train
 
 SAMPLE = Path(__file__).parents[1] / "app" / "sample_gallery"

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.images import photo
-from trainer.features import predict, predicted, principal_axes, unit
+from trainer.network.features import predict, predicted, principal_axes, unit
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 from tests.tiny_network import build, caches, config
-from trainer import network_stage, steps, stream
-from trainer.cache import ImageCache
-from trainer.checkpoint import Checkpoint, State
-from trainer.draws import Draws
+from trainer.batches import stream
+from trainer.batches.draws import Draws
+from trainer.data.cache import ImageCache
 from trainer.errors import DataError, TrainingFailed
-from trainer.features import predict, unit
-from trainer.fit import History, fit
-from trainer.journal import Journal
-from trainer.judge import Judge
+from trainer.fit import network_stage, steps
+from trainer.fit.checkpoint import Checkpoint, State
+from trainer.fit.journal import Journal
+from trainer.fit.judge import Judge
+from trainer.fit.training import History, fit
 from trainer.losses.objective import make_objective
-from trainer.network import Network
+from trainer.network.embedder import Network
+from trainer.network.features import predict, unit
 
 Data = tuple[ImageCache, ImageCache]
 Weights = list[np.ndarray]
@@ -160,7 +161,7 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
         seen.append(made[-1].get_weights())
 
     Journal_record = Journal.record  # noqa: N806
-    monkeypatch.setattr("trainer.fit.make_objective", make)
+    monkeypatch.setattr("trainer.fit.training.make_objective", make)
     monkeypatch.setattr(Journal, "record", record)
     fitted(data, loss="proxy_anchor", head_epochs=2)
     assert (len(made), len(seen)) == (1, 5)
@@ -367,7 +368,9 @@ def test_a_run_that_was_interrupted_after_the_head_does_not_train_it_again(
     chosen = config()
     checkpoint = Checkpoint(tmp_path / "state")
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.fit.fit_network", lambda *_: (_ for _ in ()).throw(Interrupted))
+        patch.setattr(
+            "trainer.fit.training.fit_network", lambda *_: (_ for _ in ()).throw(Interrupted)
+        )
         with pytest.raises(Interrupted):
             fit(build(chosen), *data, chosen, checkpoint=checkpoint)
     again = build(chosen)

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from tests.losses.batches import unit
-from trainer import signals
 from trainer.config import TrainConfig
 from trainer.errors import TrainingFailed
-from trainer.journal import Journal
-from trainer.judge import Judge
-from trainer.steps import Means
+from trainer.fit import signals
+from trainer.fit.journal import Journal
+from trainer.fit.judge import Judge
+from trainer.fit.steps import Means
 
 
 class NoImages(Judge):

@@ -7,9 +7,9 @@ import pytest
 
 from tests.drawings import draw
 from tests.losses.batches import unit
-from trainer.cache import ImageCache, open_cache
-from trainer.data import Record
-from trainer.judge import Judge
+from trainer.data.cache import ImageCache, open_cache
+from trainer.data.records import Record
+from trainer.fit.judge import Judge
 
 
 def cache(folder: Path, labels: list[str]) -> ImageCache:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests import tiny_network
-from trainer import network
 from trainer.config import TrainConfig
-from trainer.features import predict, principal_axes, unit
+from trainer.network import embedder as network
+from trainer.network.features import predict, principal_axes, unit
 
 KEEP = 0.4
 

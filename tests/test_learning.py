@@ -8,11 +8,11 @@ import pytest
 
 from app.runtimes import load_encoder
 from tests.drawings import draw_classes
-from trainer import network
 from trainer.config import TrainConfig
-from trainer.data import Record, read_data
-from trainer.evaluate import evaluate_data, evaluate_records
-from trainer.keras_encoder import KerasEncoder
+from trainer.data.records import Record, read_data
+from trainer.evaluate.keras_encoder import KerasEncoder
+from trainer.evaluate.retrieval import evaluate_data, evaluate_records
+from trainer.network import embedder as network
 from trainer.run import train
 
 SAMPLE = Path(__file__).parents[1] / "app" / "sample_gallery"

@@ -8,11 +8,11 @@ import pytest
 from app.testing import FakeEncoder
 from tests.drawings import draw_classes
 from tests.test_evaluate import random_vectors
-from trainer import ranks
-from trainer.data import read_data
-from trainer.embedding import embed_files
-from trainer.evaluate import measure_data, measure_queries, measure_records, retrieval
-from trainer.measurement import Measurement, on_same_queries
+from trainer.data.records import read_data
+from trainer.evaluate import ranks
+from trainer.evaluate.embedding import embed_files
+from trainer.evaluate.measurement import Measurement, on_same_queries
+from trainer.evaluate.retrieval import measure_data, measure_queries, measure_records, retrieval
 
 
 def check(found: Measurement, queries: Path, gallery: Path, own: bool) -> None:
@@ -108,7 +108,7 @@ def test_two_measurements_are_compared_on_the_queries_of_both(tmp_path: Path) ->
 def test_the_short_way_gives_the_figures_of_the_measurement(tmp_path: Path) -> None:
     data = draw_classes(tmp_path, 6, 4)
     found = measure_data(FakeEncoder(), data)
-    from trainer.embedding import Labelled
+    from trainer.evaluate.embedding import Labelled
 
     short = retrieval(Labelled(found.embeddings, found.labels))
     assert short == {name: found.figures()[name] for name in short}

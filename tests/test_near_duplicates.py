@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from app.images import Pixels, prepare
-from trainer import near_duplicates
-from trainer.near_duplicates import COLOUR, HAMMING, LOOK, first_twins, look
+from trainer.data import near_duplicates
+from trainer.data.near_duplicates import COLOUR, HAMMING, LOOK, first_twins, look
 
 SAMPLE = sorted(Path("app/sample_gallery").rglob("*.png"))
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.tiny_network import build, caches, config, in_place_of_the_real_one
-from trainer import network
-from trainer.backbones import efficientnet_lite0 as lite0
 from trainer.config import TrainConfig
 from trainer.errors import WeightsError
-from trainer.fit import fit
-from trainer.pooling import GeneralizedMeanPooling2D
+from trainer.fit.training import fit
+from trainer.network import efficientnet_lite0 as lite0
+from trainer.network import embedder as network
+from trainer.network.pooling import GeneralizedMeanPooling2D
 
 GOLDEN = np.load(Path(__file__).parent / "data" / "lite0_golden.npz")
 SMALL = TrainConfig(input_size=64, dimension=32)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trainer.config import TrainConfig
-from trainer.optimizer import Parts, make_optimizer
+from trainer.fit.optimizer import Parts, make_optimizer
 
 
 @pytest.mark.parametrize(("warmup", "steps"), [(0.2, 50), (0.0, 50), (0.05, 3), (0.5, 1)])

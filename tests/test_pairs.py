@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from trainer.embedding import Labelled
-from trainer.pairs import sample_pairs
+from trainer.evaluate.embedding import Labelled
+from trainer.evaluate.pairs import sample_pairs
 
 
 def on_a_line(places: list[float], labels: str) -> Labelled:

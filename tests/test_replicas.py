@@ -10,8 +10,8 @@ import pytest
 from app import model_store
 from tests.drawings import draw_classes
 from tests.serving import ROOT, clean_environment, free_port
-from trainer import replicas
 from trainer.errors import ConfigError
+from trainer.fit import replicas
 
 FEW = {
     "input_size": 32,
@@ -62,12 +62,12 @@ BOTH_COUNT = """
 from pathlib import Path
 import keras, numpy as np
 from tests.tiny_network import build, caches, config, in_place_of_the_real_one
-from trainer import replicas
-from trainer.checkpoint import Checkpoint
-from trainer.fit import fit
+from trainer.fit import replicas
+from trainer.fit.checkpoint import Checkpoint
+from trainer.fit.training import fit
 from trainer.losses.triplet import TripletLoss
-from trainer.optimizer import Parts
-from trainer.steps import network_step
+from trainer.fit.optimizer import Parts
+from trainer.fit.steps import network_step
 
 strategy = replicas.make("mirrored").strategy
 assert strategy.num_replicas_in_sync == 2

@@ -16,8 +16,8 @@ from app.manifest import Calibration
 from app.testing import FakeEncoder
 from tests.drawings import draw_classes
 from trainer.errors import ReportError
-from trainer.evaluate import measure_data
-from trainer.measurement import Measurement
+from trainer.evaluate.measurement import Measurement
+from trainer.evaluate.retrieval import measure_data
 from trainer.report import Report, plots, scatter, sheets, write_pngs, write_report
 from trainer.report.classes import class_table
 from trainer.report.text import common_folder, facts, shown

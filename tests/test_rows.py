@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer import rows
+from trainer.data import rows
+from trainer.data.rows import FeatureFile, ImageFile, RowFile
 from trainer.errors import DataError
-from trainer.rows import FeatureFile, ImageFile, RowFile
 
 
 def image_file(folder: Path, count: int, size: int = 4) -> tuple[ImageFile, np.ndarray]:

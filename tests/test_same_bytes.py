@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from trainer.same_bytes import same_bytes
+from trainer.data.same_bytes import same_bytes
 
 
 def test_equal_files_are_grouped_and_the_rest_left_alone(tmp_path: Path) -> None:

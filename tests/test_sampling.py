@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer import sampling
-from trainer.errors import DataError
-from trainer.sampling import (
+from trainer.batches import sampling
+from trainer.batches.sampling import (
     class_centroids,
     epoch_batches,
     neighbour_classes,
     steps_per_epoch,
 )
+from trainer.errors import DataError
 
 
 @settings(deadline=None)

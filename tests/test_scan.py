@@ -11,11 +11,11 @@ from PIL import Image
 from app.images import prepare_file
 from tests.drawings import draw_classes
 from tests.test_near_duplicates import photograph
-from trainer import cache_build
-from trainer.cache import without_single_images
-from trainer.data import Record, Split, divide, read_data
-from trainer.sampling import epoch_batches
-from trainer.scan import Scan, scan
+from trainer.batches.sampling import epoch_batches
+from trainer.data import cache_build
+from trainer.data.cache import without_single_images
+from trainer.data.records import Record, Split, divide, read_data
+from trainer.data.scan import Scan, scan
 
 SIZES: dict[Split, int] = {"train": 40, "validation": 32, "test": 32}
 

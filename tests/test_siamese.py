@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.losses.batches import euclidean
 from trainer.errors import DataError
-from trainer.siamese import draw_triplets, fixed_triplet_loss, three_branch
+from trainer.network.siamese import draw_triplets, fixed_triplet_loss, three_branch
 
 
 @settings(deadline=None)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.losses.batches import unit
-from trainer import signals
 from trainer.config import TrainConfig
 from trainer.errors import TrainingFailed
+from trainer.fit import signals
+from trainer.fit.signals import Epoch
 from trainer.losses.triplet import SOFT_SCALE
-from trainer.signals import Epoch
 
 CONFIG = TrainConfig(margin=0.1, epochs=9)
 HEALTHY = Epoch("network", 0.05, 0.4, 0.9, 0.8, 60.0, 0.8)

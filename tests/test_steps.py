@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from tests.losses.batches import unit
 from tests.tiny_network import build, config
+from trainer.fit.optimizer import Parts
+from trainer.fit.steps import Means, head_step, network_step, triplet_step
 from trainer.losses.distances import mean_pairwise_distance, pair_masks, pairwise
 from trainer.losses.distillation import similarity_distillation
 from trainer.losses.triplet import TripletLoss, batch_hard
-from trainer.optimizer import Parts
-from trainer.siamese import fixed_triplet_loss
-from trainer.steps import Means, head_step, network_step, triplet_step
+from trainer.network.siamese import fixed_triplet_loss
 
 LABELS = np.array([0, 0, 1, 1, 2, 2], np.int32)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer.batches.stream import Examples, stream
 from trainer.config import TrainConfig
-from trainer.rows import FeatureFile, ImageFile
-from trainer.stream import Examples, stream
+from trainer.data.rows import FeatureFile, ImageFile
 
 STILL = TrainConfig(
     input_size=32, crop_area=1.0, brightness=0, contrast=0, saturation=0, hue=0, grey=0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer import metrics
+from trainer.evaluate import metrics
 
 
 @st.composite

@@ -16,7 +16,7 @@ from app.images import prepare_file
 from app.testing import FakeEncoder
 from tests.drawings import draw_classes
 from tests.serving import ROOT
-from trainer.evaluate import evaluate_queries
+from trainer.evaluate.retrieval import evaluate_queries
 
 GROW = """
 import subprocess, sys, time

@@ -11,10 +11,12 @@ import keras
 from _pytest.monkeypatch import MonkeyPatch
 
 from tests.drawings import draw_classes
-from trainer import network
-from trainer.cache import ImageCache, open_cache
 from trainer.config import TrainConfig
-from trainer.data import read_data
+from trainer.data.cache import ImageCache, open_cache
+from trainer.data.records import read_data
+from trainer.network import backbones
+from trainer.network.embedder import Network
+from trainer.network.embedder import build as build_network
 
 SIZE = 32
 
@@ -40,8 +42,8 @@ def backbone(shape: tuple[int, int, int], weights: str | None = None) -> keras.M
 @contextmanager
 def in_place_of_the_real_one() -> Iterator[None]:
     with MonkeyPatch.context() as patch:
-        recipe = network._Recipe(backbone, network._standardised)
-        patch.setitem(network._BACKBONES, "efficientnet_lite0", recipe)
+        recipe = backbones._Recipe(backbone, backbones._standardised)
+        patch.setitem(backbones._BACKBONES, "efficientnet_lite0", recipe)
         yield
 
 
@@ -59,10 +61,10 @@ def config(**values: object) -> TrainConfig:
     return TrainConfig.model_validate({**few, **values})
 
 
-def build(config: TrainConfig) -> network.Network:
+def build(config: TrainConfig) -> Network:
     with in_place_of_the_real_one():
         keras.utils.set_random_seed(config.seed)
-        return network.build(config)
+        return build_network(config)
 
 
 def caches(folder: Path, config: TrainConfig) -> tuple[ImageCache, ImageCache]:

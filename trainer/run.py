@@ -3,34 +3,28 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import keras
-import numpy as np
 
 from app import model_store
-from app.manifest import Calibration, Evaluation, Manifest, Preprocessing, model_id
+from app.manifest import Manifest, Preprocessing, model_id
 from app.model_store import Bundle
-from app.runtimes import load_encoder
-from trainer import network, replicas
-from trainer.cache import ImageCache, without_single_images
-from trainer.calibration import calibrate, calibration_error
-from trainer.checkpoint import Checkpoint, State
 from trainer.config import TrainConfig
-from trainer.data import Record, Split, divide, read_data
-from trainer.embedding import embed_files
+from trainer.data.cache import ImageCache, without_single_images
+from trainer.data.records import Split, divide, read_data
+from trainer.data.scan import Scan, scan
 from trainer.errors import DataError, WorkerDone
-from trainer.evaluate import measure_records
 from trainer.export import export, round_to_half
-from trainer.fit import History, fit
-from trainer.keras_encoder import KerasEncoder
-from trainer.measurement import Measurement
+from trainer.fit import replicas
+from trainer.fit.checkpoint import Checkpoint, State
+from trainer.fit.training import History, fit
+from trainer.network.backbones import provenance
+from trainer.network.embedder import build, resized
 from trainer.progress import say, track
-from trainer.report import Report, write_pngs, write_report
-from trainer.scan import Scan, scan
+from trainer.proof import proved
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -96,7 +90,7 @@ def _train(
             "The workers do not find the same state; --cache must name one folder that all share."
         )
     with spread.strategy.scope():
-        built = network.build(config)
+        built = build(config)
     history = fit(
         built,
         splits["train"],
@@ -109,7 +103,7 @@ def _train(
     if not spread.chief:
         raise WorkerDone
     _warn(history)
-    embedder = network.resized(built, config)
+    embedder = resized(built, config)
     round_to_half(embedder)
     with model_store.staging(store, name) as folder:
         export(embedder, folder)
@@ -120,13 +114,13 @@ def _train(
             created=datetime.now(UTC).replace(microsecond=0),
             dimension=config.published_dimension,
             input_size=config.published_size,
-            backbone=network.provenance(config.backbone),
+            backbone=provenance(config.backbone),
             training={"config": config.model_dump(), "history": _history(history)},
             data=_data(data, splits, found),
             files=files,
             model_id=model_id(files, config.published_size, Preprocessing()),
         )
-        bundle = _proved(Bundle(folder, manifest), splits, found, config)
+        bundle = proved(Bundle(folder, manifest), splits, found, config)
         model_store.write_manifest(folder, bundle.manifest)
         bundle = model_store.publish(store, folder)
     checkpoint.clear()
@@ -197,104 +191,6 @@ def _warn(history: History) -> None:
             f"pretrained features ({history.untrained:.4f}); more classes, a larger margin or "
             "more epochs may help. It is published all the same."
         )
-
-
-def _proved(
-    bundle: Bundle, splits: dict[Split, ImageCache], found: Scan, config: TrainConfig
-) -> Bundle:
-    """With calibration, evaluation and report: all measured on the files that will be served."""
-    after, before = _measured(bundle, splits["test"].records, config)
-    calibration = _calibrated(bundle, splits["validation"].records, after, config.seed)
-    evaluation = _evaluation(after, before) if after and before else None
-    manifest = bundle.manifest.model_copy(
-        update={"calibration": calibration, "evaluation": evaluation}
-    )
-    if after:
-        _report(Bundle(bundle.path, manifest), after, before, found)
-        files = model_store.hash_files(bundle.path)
-        manifest = manifest.model_copy(update={"files": files})
-    return Bundle(bundle.path, manifest)
-
-
-def _measured(
-    bundle: Bundle, test: Sequence[Record], config: TrainConfig
-) -> tuple[Measurement | None, Measurement | None]:
-    """Retrieval among classes that training never saw, and that of the pretrained features."""
-    if not test:
-        say("No test classes, so the published model was not measured.")
-        return None, None
-    baseline = network.untrained(
-        config.backbone, config.published_size, config.weights, config.pooling
-    )
-    with track("measuring", 2 * len(test)) as advance:
-        after = measure_records(load_encoder(bundle), test, advance)
-        before = measure_records(KerasEncoder(baseline), test, advance)
-    recall, untrained = (float(m.hits(1).mean()) for m in (after, before))
-    say(f"test classes: recall@1 {recall:.4f}, untrained {untrained:.4f}")
-    return after, before
-
-
-def _calibrated(
-    bundle: Bundle, validation: Sequence[Record], test: Measurement | None, seed: int
-) -> Calibration | None:
-    """Fitted on validation classes, its error measured on test classes."""
-    if not validation:
-        say("No validation classes, so distances are not calibrated.")
-        return None
-    with track("calibrating", len(validation)) as advance:
-        embedded = embed_files(load_encoder(bundle), [r.path for r in validation], advance)
-    label_of = {record.path: record.label for record in validation}
-    labels = np.array([label_of[path] for path in embedded.paths], dtype=object)
-    calibration = calibrate(embedded.vectors, labels, seed, say)
-    if calibration is None or test is None:
-        return calibration
-    error = calibration_error(calibration, test.embeddings, test.labels, seed)
-    if error is not None:
-        say(f"calibration error on test classes: {error:.3f}")
-    return calibration.model_copy(update={"calibration_error": error})
-
-
-def _evaluation(after: Measurement, before: Measurement) -> Evaluation:
-    figures, untrained = after.figures(), before.figures()
-    return Evaluation(
-        protocol=f"test classes held out of training; {figures['protocol']}",
-        queries=figures["queries"],
-        gallery=figures["gallery"],
-        metrics={key: value for key, value in figures.items() if isinstance(value, float)},
-        untrained={key: value for key, value in untrained.items() if isinstance(value, float)},
-    )
-
-
-def _report(bundle: Bundle, after: Measurement, before: Measurement | None, found: Scan) -> None:
-    manifest = bundle.manifest
-    history = manifest.training["history"]
-    report = Report(
-        title=f"{bundle.title}, trained on {manifest.data['source']}",
-        after=after,
-        before=before,
-        history=history["epochs"],
-        untrained_recall=history["untrained_validation_recall@1"],
-        calibration=manifest.calibration,
-        data={
-            **{f"{what} of each split": manifest.data[what] for what in ("images", "classes")},
-            "bad": {i.path.name: i.reason for i in found.left_out if i.kind == "unreadable"},
-            "duplicates": [
-                f"{i.path.name}: {i.reason}" for i in found.left_out if i.kind != "unreadable"
-            ],
-        },
-        config=manifest.training["config"],
-        model={
-            "name": manifest.name,
-            "version": manifest.version,
-            "backbone": manifest.backbone.name,
-            "dimension": manifest.dimension,
-            "input_size": manifest.input_size,
-        },
-    )
-    say("writing the report")
-    folder = bundle.path / "report"
-    write_pngs(folder, report)
-    write_report(folder / "index.html", report)
 
 
 def _history(history: History) -> dict[str, Any]:

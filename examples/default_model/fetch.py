@@ -31,7 +31,7 @@ import numpy as np
 from app.errors import ImageError
 from app.images import prepare_file
 from examples.emoji import fetch as emoji
-from trainer.near_duplicates import LOOK, first_twins, look
+from trainer.data.near_duplicates import LOOK, first_twins, look
 
 DATA = Path(__file__).parent / "data"
 CLIPART, STAMPS = "openclipart-png", "tuxpaint-stamps-default"

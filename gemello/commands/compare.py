@@ -22,8 +22,8 @@ from gemello.commands.options import Store
 from gemello.commands.outputs import check_output, check_report, show_left_out, write_json
 
 if TYPE_CHECKING:
-    from trainer.bootstrap import Interval
-    from trainer.comparison import Comparison
+    from trainer.evaluate.bootstrap import Interval
+    from trainer.evaluate.comparison import Comparison
 
 _HELP = "name, name/version, or untrained:BACKBONE[@SIZE]"
 
@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
         measured_on = images(data, queries, gallery)
         # Both are loaded first: a name that is wrong is refused before anything is measured.
         models = named(first, store), named(second, store)
-        from trainer.comparison import compare as run
+        from trainer.evaluate.comparison import compare as run
 
         a, b = (measured_on.measure(model.encoder, model.title) for model in models)
         comparison = run(a, b, (models[0].title, models[1].title))
@@ -62,7 +62,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _show(comparison: "Comparison") -> None:
-    from trainer.comparison import p, points, span
+    from trainer.evaluate.comparison import p, points, span
 
     table = Table("figure", *comparison.names, "difference, points", "p-value")
     for row in comparison.rows:

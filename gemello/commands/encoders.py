@@ -85,8 +85,8 @@ def untrained_backbone(
     """Pretrained features, pooled and at unit length. Raises ``ConfigError``, ``WeightsError``."""
     load_tensorflow()
     from trainer.config import read_config
-    from trainer.keras_encoder import KerasEncoder
-    from trainer.network import untrained as build
+    from trainer.evaluate.keras_encoder import KerasEncoder
+    from trainer.network.embedder import untrained as build
 
     given = {"backbone": backbone, "input_size": input_size, "pooling": pooling}
     config = read_config({**given, **({"weights": weights} if weights else {})})

@@ -32,8 +32,8 @@ from gemello.commands.options import Store
 from gemello.commands.outputs import check_output, check_report, show_left_out, write_json
 
 if TYPE_CHECKING:
-    from trainer.bootstrap import Interval
-    from trainer.measurement import Measurement
+    from trainer.evaluate.bootstrap import Interval
+    from trainer.evaluate.measurement import Measurement
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +61,7 @@ def register(app: typer.Typer) -> None:
         check_report("--report", report)
         measured_on = images(data, queries, gallery)
         chosen = choose(model, backbone, untrained, weights, input_size, store)
-        from trainer.comparison import intervals
+        from trainer.evaluate.comparison import intervals
 
         measurement = measured_on.measure(chosen.encoder)
         found = intervals(measurement)

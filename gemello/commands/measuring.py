@@ -10,7 +10,7 @@ from app.encoder import Encoder
 from app.errors import ParameterInvalid
 
 if TYPE_CHECKING:
-    from trainer.measurement import Measurement
+    from trainer.evaluate.measurement import Measurement
 
 Queries = Annotated[Path | None, typer.Option(help="Class folders to search with.")]
 Gallery = Annotated[Path | None, typer.Option(help="Class folders to search in.")]
@@ -41,8 +41,8 @@ class Images:
 
     def measure(self, encoder: Encoder, what: str = "embedding") -> "Measurement":
         """Embed and search, with a bar on standard error. Raises ``DataError``."""
-        from trainer.data import read_data
-        from trainer.evaluate import measure_queries, measure_records
+        from trainer.data.records import read_data
+        from trainer.evaluate.retrieval import measure_queries, measure_records
         from trainer.progress import track
 
         with track(what, self.total) as advance:
@@ -53,8 +53,8 @@ class Images:
 
 def images(data: Path | None, queries: Path | None, gallery: Path | None) -> Images:
     """Raises ``ParameterInvalid`` when the options disagree, ``DataError`` where nothing is."""
-    from trainer.data import read_data
-    from trainer.evaluate import queries_and_gallery
+    from trainer.data.records import read_data
+    from trainer.evaluate.retrieval import queries_and_gallery
 
     if queries and gallery and not data:
         name = f"{queries.name} in {gallery.name}"
@@ -69,7 +69,7 @@ def images(data: Path | None, queries: Path | None, gallery: Path | None) -> Ima
 
 def duplicates(measurement: "Measurement") -> list[str]:
     """A sentence for each group of measured files with the same bytes."""
-    from trainer.same_bytes import same_bytes
+    from trainer.data.same_bytes import same_bytes
 
     groups = same_bytes([*measurement.paths, *measurement.gallery_paths])
     return [" = ".join(map(str, group)) + ", byte for byte" for group in groups]

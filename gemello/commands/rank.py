@@ -24,8 +24,8 @@ def register(app: typer.Typer) -> None:
         """
         encoder = choose(model, None, False, None, 0, store).encoder
         from app.folder_import import image_files
+        from trainer.evaluate.rank import rank as run
         from trainer.progress import say, track
-        from trainer.rank import rank as run
 
         total = sum(
             1 for folder in (queries, gallery) if folder.is_dir() for _ in image_files(folder)

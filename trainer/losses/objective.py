@@ -18,7 +18,7 @@ def make_objective(
     """The configured loss of ``classes`` classes, with ``mining`` instead of the configured one.
 
     Raises ``ConfigError`` for ``fixed_triplets``, whose triplets are drawn before training and not
-    in the batch; see ``trainer.siamese``.
+    in the batch; see ``trainer.network.siamese``.
     """
     if config.loss == "fixed_triplets":
         raise ConfigError("loss: fixed_triplets has no loss of a batch and its labels.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.manifest import Calibration
-from trainer.measurement import Measurement
+from trainer.evaluate.measurement import Measurement
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from trainer.bootstrap import Difference, Interval
-from trainer.comparison import Comparison, intervals, p, points, span
-from trainer.measurement import Measurement
+from trainer.evaluate.bootstrap import Difference, Interval
+from trainer.evaluate.comparison import Comparison, intervals, p, points, span
+from trainer.evaluate.measurement import Measurement
 from trainer.report.content import Report
 from trainer.report.text import ends, percent, with_interval
 

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from trainer.bootstrap import RESAMPLES
-from trainer.comparison import compare
 from trainer.errors import ReportError
-from trainer.measurement import on_same_queries
+from trainer.evaluate.bootstrap import RESAMPLES
+from trainer.evaluate.comparison import compare
+from trainer.evaluate.measurement import on_same_queries
 from trainer.report import plots, scatter
 from trainer.report.classes import class_table
 from trainer.report.content import Report

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from trainer.measurement import Measurement
+from trainer.evaluate.measurement import Measurement
 from trainer.report.content import Report
 from trainer.report.theme import Theme, figure, label
 

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from app.encoder import Vectors
-from trainer.measurement import Measurement
+from trainer.evaluate.measurement import Measurement
 from trainer.report.theme import Theme
 from trainer.report.thumbnails import Thumbnails
 

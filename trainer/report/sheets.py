@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.measurement import Measurement
+from trainer.evaluate.measurement import Measurement
 from trainer.report.content import Report
 from trainer.report.text import common_folder, shown
 from trainer.report.thumbnails import Thumbnails

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainer.bootstrap import Interval
-from trainer.measurement import Measurement
+from trainer.evaluate.bootstrap import Interval
+from trainer.evaluate.measurement import Measurement
 
 
 def facts(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

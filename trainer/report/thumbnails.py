@@ -8,7 +8,7 @@ from PIL import Image
 
 from app.errors import ImageError
 from app.images import thumbnail
-from trainer.cache_build import TRUSTED
+from trainer.data.cache_build import TRUSTED
 
 SIDE = 96
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from trainer import sampling
+from trainer.batches import sampling
+from trainer.batches.sampling import Indices
 from trainer.config import TrainConfig
-from trainer.sampling import Indices
-from trainer.siamese import draw_triplets
+from trainer.network.siamese import draw_triplets
 
 
 class Draws:

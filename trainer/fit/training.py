@@ -3,18 +3,18 @@
 import numpy as np
 import tensorflow as tf
 
-from trainer.cache import ImageCache
-from trainer.checkpoint import Checkpoint, State
 from trainer.config import TrainConfig
-from trainer.data import numbered
-from trainer.features import predict, unit
-from trainer.head_stage import fit_head
-from trainer.journal import History, Journal
-from trainer.judge import Judge
+from trainer.data.cache import ImageCache
+from trainer.data.records import numbered
+from trainer.fit.checkpoint import Checkpoint, State
+from trainer.fit.head_stage import fit_head
+from trainer.fit.journal import History, Journal
+from trainer.fit.judge import Judge
+from trainer.fit.network_stage import fit_network
+from trainer.fit.task import Task
 from trainer.losses.objective import make_objective
-from trainer.network import Network
-from trainer.network_stage import fit_network
-from trainer.task import Task
+from trainer.network.embedder import Network
+from trainer.network.features import predict, unit
 
 __all__ = ["History", "fit"]
 

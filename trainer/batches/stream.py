@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from trainer.augment import augment
+from trainer.batches.augment import augment
 from trainer.config import TrainConfig
-from trainer.rows import FeatureFile, ImageFile
+from trainer.data.rows import FeatureFile, ImageFile
 
 Indices = npt.NDArray[np.int64]
 # Batches that wait augmented: memory for speed.

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.encoder import Vectors
-from trainer.embedding import Labels
-from trainer.metrics import RECALL_AT
-from trainer.pairs import Pairs
+from trainer.evaluate.embedding import Labels
+from trainer.evaluate.metrics import RECALL_AT
+from trainer.evaluate.pairs import Pairs
 
 TOP = 5
 

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from app.encoder import Encoder
 from app.index import FlatIndex
-from trainer.data import Record, read_data, without_single_images
-from trainer.embedding import Labelled, embed_files
+from trainer.data.records import Record, read_data, without_single_images
 from trainer.errors import DataError
-from trainer.measurement import TOP, Measurement
-from trainer.metrics import RECALL_AT, RetrievalFigures, map_at_r, r_precision
-from trainer.pairs import sample_pairs
-from trainer.ranks import first_ranks
+from trainer.evaluate.embedding import Labelled, embed_files
+from trainer.evaluate.measurement import TOP, Measurement
+from trainer.evaluate.metrics import RECALL_AT, RetrievalFigures, map_at_r, r_precision
+from trainer.evaluate.pairs import sample_pairs
+from trainer.evaluate.ranks import first_ranks
 
 __all__ = [
     "Labelled",

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.cache_build import FACT, build, complete, read_bad
-from trainer.data import Record
+from trainer.data.cache_build import FACT, build, complete, read_bad
+from trainer.data.records import Record
+from trainer.data.rows import ImageFile, RowFile
 from trainer.errors import DataError
-from trainer.rows import ImageFile, RowFile
 
 # Part of the name, so that a cache of another layout is not taken for one of this.
 _LAYOUT = 2
@@ -24,7 +24,7 @@ _LAYOUT = 2
 class ImageCache:
     """``images`` is uint8 [N, size, size, 3] on disk; ``records`` has the N images that decode.
 
-    ``facts`` [N] of ``trainer.cache_build.FACT`` holds their hashes, on disk as well. ``bad`` names each
+    ``facts`` [N] of ``trainer.data.cache_build.FACT`` holds their hashes, on disk as well. ``bad`` names each
     file left out, and why; ``content`` is a SHA-256 over labels and bytes of the N. ``folder`` is
     where all caches lie.
     """
@@ -88,7 +88,7 @@ def open_cache(
 def without_single_images(cache: ImageCache) -> tuple[ImageCache, int]:
     """Images whose class has a second one, and how many classes were left out for having one.
 
-    As of ``trainer.data``, but of what decodes and is no copy.
+    As of ``trainer.data.records``, but of what decodes and is no copy.
     """
     counts = Counter(record.label for record in cache.records)
     single = sum(count == 1 for count in counts.values())

@@ -5,14 +5,14 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from trainer import sampling
-from trainer.features import Floats, principal_axes
-from trainer.journal import Journal
+from trainer.batches import sampling
+from trainer.data.rows import FeatureFile
+from trainer.fit.journal import Journal
+from trainer.fit.optimizer import Parts, make_optimizer
+from trainer.fit.steps import Means, head_step
+from trainer.fit.task import Indices, Task, some
 from trainer.losses.objective import mine
-from trainer.optimizer import Parts, make_optimizer
-from trainer.rows import FeatureFile
-from trainer.steps import Means, head_step
-from trainer.task import Indices, Task, some
+from trainer.network.features import Floats, principal_axes
 
 # Features that the principal axes are taken from; more change them little.
 _AXES_FROM = 10_000

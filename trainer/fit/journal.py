@@ -5,15 +5,15 @@ from typing import Any
 
 import keras
 
-from trainer import signals
-from trainer.checkpoint import Checkpoint, State, Weights
 from trainer.config import TrainConfig
 from trainer.errors import TrainingFailed
-from trainer.features import Floats
-from trainer.judge import Judge
+from trainer.fit import signals
+from trainer.fit.checkpoint import Checkpoint, State, Weights
+from trainer.fit.judge import Judge
+from trainer.fit.signals import Epoch
+from trainer.fit.steps import Means
+from trainer.network.features import Floats
 from trainer.progress import say
-from trainer.signals import Epoch
-from trainer.steps import Means
 
 
 @dataclass

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from trainer.cache import ImageCache
 from trainer.config import TrainConfig
-from trainer.features import predicted
-from trainer.network import Network
+from trainer.data.cache import ImageCache
+from trainer.data.rows import FeatureFile
+from trainer.network.embedder import Network
+from trainer.network.features import predicted
 from trainer.progress import track
-from trainer.rows import FeatureFile
 
 Indices = npt.NDArray[np.int64]
 # Images whose embeddings show spread and rank where there are no validation images.

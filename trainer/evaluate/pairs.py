@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.encoder import Vectors
-from trainer.embedding import Labelled
+from trainer.evaluate.embedding import Labelled
 
 Distances = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]

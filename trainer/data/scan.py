@@ -12,9 +12,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from trainer.cache import ImageCache, open_cache
-from trainer.data import SPLITS, Record, Split, of_split
-from trainer.near_duplicates import first_twins
+from trainer.data.cache import ImageCache, open_cache
+from trainer.data.near_duplicates import first_twins
+from trainer.data.records import SPLITS, Record, Split, of_split
 
 Mask = npt.NDArray[np.bool_]
 Kind = Literal["unreadable", "duplicate", "conflict", "near_duplicate"]
@@ -82,7 +82,7 @@ def scan(
 
     ``records`` are divided already. Left out are files that do not decode; the second and later of
     the same bytes (SHA-256), be they of one class or, as a contradiction, of two; then of
-    training what is a near-duplicate (``trainer.near_duplicates``) of a validation or test image,
+    training what is a near-duplicate (``trainer.data.near_duplicates``) of a validation or test image,
     and of validation what is one of a test image, so that nothing is asked that was learnt by
     heart. ``folder`` keeps decoded images and hashes: a second run reads no file. ``advance`` is
     told how many images are done, ``len(records)`` in all. Raises ``DataError`` as ``open_cache``.

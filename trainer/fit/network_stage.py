@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from trainer import sampling
-from trainer.average import MovingAverage
-from trainer.checkpoint import State
-from trainer.draws import Draws
-from trainer.features import predict
-from trainer.journal import Journal
+from trainer.batches import sampling
+from trainer.batches.draws import Draws
+from trainer.batches.stream import Examples, stream
+from trainer.data.rows import FeatureFile
+from trainer.fit.average import MovingAverage
+from trainer.fit.checkpoint import State
+from trainer.fit.journal import Journal
+from trainer.fit.optimizer import Parts, make_optimizer
+from trainer.fit.steps import Means, Step, network_step, triplet_step
+from trainer.fit.task import Indices, Task, some
 from trainer.losses.objective import mine
-from trainer.optimizer import Parts, make_optimizer
+from trainer.network.features import predict
 from trainer.progress import say, track
-from trainer.rows import FeatureFile
-from trainer.steps import Means, Step, network_step, triplet_step
-from trainer.stream import Examples, stream
-from trainer.task import Indices, Task, some
 
 
 def fit_network(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from app.encoder import Encoder, Vectors
 from app.errors import ImageError
 from app.images import Pixels, prepare_file
-from trainer.cache_build import TRUSTED
+from trainer.data.cache_build import TRUSTED
 
 Labels = npt.NDArray[np.object_]
 _CHUNK = 32

@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from trainer.fit.optimizer import Parts
 from trainer.losses.distances import mean_pairwise_distance
 from trainer.losses.distillation import similarity_distillation
-from trainer.optimizer import Parts
-from trainer.siamese import fixed_triplet_loss, three_branch
+from trainer.network.siamese import fixed_triplet_loss, three_branch
 
 Tensor = Any
 Step = Callable[..., tuple[Tensor, Tensor, Tensor]]

@@ -16,9 +16,9 @@ import numpy as np
 
 from app.errors import ImageError, ImageUndecodable
 from app.images import ImageLimits, Pixels, prepare
-from trainer.data import Record
+from trainer.data.near_duplicates import LOOK, look
+from trainer.data.records import Record
 from trainer.errors import DataError
-from trainer.near_duplicates import LOOK, look
 from trainer.progress import say
 
 # One's own training images may be larger than what a service takes from strangers.

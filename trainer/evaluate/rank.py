@@ -7,8 +7,8 @@ from pathlib import Path
 from app.encoder import Encoder
 from app.folder_import import image_files
 from app.index import FlatIndex
-from trainer.embedding import embed_files
 from trainer.errors import DataError
+from trainer.evaluate.embedding import embed_files
 
 
 def rank(

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from trainer.embedding import Labelled
+from trainer.evaluate.embedding import Labelled
 
 _QUERIES, _GALLERY = 32, 8192
 

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from trainer.cache import ImageCache
-from trainer.data import numbered
-from trainer.evaluate import Labelled, retrieval
+from trainer.data.cache import ImageCache
+from trainer.data.records import numbered
+from trainer.evaluate.retrieval import Labelled, retrieval
 
 
 class Judge:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.bootstrap import Difference, Interval, difference, interval
 from trainer.errors import DataError
-from trainer.measurement import Measurement, on_same_queries
+from trainer.evaluate.bootstrap import Difference, Interval, difference, interval
+from trainer.evaluate.measurement import Measurement, on_same_queries
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What a training step is given: P × K batches, drawn, read and augmented."""

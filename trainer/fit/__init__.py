@@ -1,0 +1,1 @@
+"""Training itself: stages, steps, optimisers, signs of learning, the state for resuming."""

@@ -1,0 +1,1 @@
+"""The embedding network: pretrained backbones, heads, the forms that tutorials give them."""
