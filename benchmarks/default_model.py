@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/default_model.py [--model default] [--sizes 128,160,192,224]
 
-Three checks: the same symbol in another rendering, the original of an edited copy, and photographs
+Three kinds of checks: the same symbol in another rendering, the original of an edited copy, and photographs
 of the same kind of thing. Figures come with 95 % bootstrap intervals, and the paired bootstrap of
 trained less untrained says whether a difference is shown. With ``--sizes`` both are measured at
 other input sizes too. ``examples/default_model/README.md`` has the commands that get the pictures;
@@ -44,6 +44,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--store", type=Path, help="folder of published models")
     parser.add_argument("--data", type=Path, default=DATA, help="what fetch.py wrote")
     parser.add_argument("--grocery", type=Path, help="clone of GroceryStoreDataset")
+    parser.add_argument("--clothing", type=Path, help="clone of clothing-dataset-small")
     parser.add_argument("--sizes", type=sizes, help="input sides to measure, the model's own too")
     parser.add_argument("--each", type=int, default=700, help="originals edited of each source")
     parser.add_argument("--seed", type=int, default=0, help="of the edits and their originals")
@@ -87,7 +88,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = options(arguments)
     try:
         bundle = resolve(given.store or load_settings().model_store, given.model)
-        checks, missing = find_checks(sources(given.data, given.grocery), given.each, given.seed)
+        where = sources(given.data, given.grocery, given.clothing)
+        checks, missing = find_checks(where, given.each, given.seed)
         tell(missing)
         if not checks:
             sys.exit("There is nothing to check with.")
