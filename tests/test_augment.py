@@ -105,6 +105,20 @@ def test_each_new_knob_at_nothing_changes_nothing(knob: str) -> None:
     assert np.array_equal(changed(batch, **{knob: 0.0}), changed(batch))
 
 
+def test_what_was_saved_small_keeps_its_colours_and_loses_detail() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (12, 40, 40, 3), np.uint8)
+    before, after = changed(noise).astype(int), changed(noise, jpeg=1.0).astype(int)
+    assert np.abs(after.mean(axis=(1, 2)) - before.mean(axis=(1, 2))).max() < 12
+
+    def detail(batch: np.ndarray) -> np.ndarray:
+        return np.abs(np.diff(batch, axis=2)).mean(axis=(1, 2, 3))
+
+    lost = detail(after) / detail(before)
+    assert lost.max() < 0.9
+    assert lost.min() < 0.4
+    assert lost.max() > 2 * lost.min(), "some more than others"
+
+
 def test_a_turn_is_that_of_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 

@@ -214,22 +214,30 @@ def test_the_average_of_the_weights_is_kept_and_not_their_last(data: Data) -> No
     assert close(averaged, expected)
 
 
-def test_half_a_blend_is_the_mean_of_pretrained_and_trained(data: Data) -> None:
-    before, after = one_step(data)
-    _, blended = one_step(data, blend=0.5)
-    expected = [(old + new) / 2 for old, new in zip(before, after, strict=True)]
-    assert close(blended, expected, 1e-7)
+def test_half_a_blend_is_a_backbone_halfway_under_the_trained_head(data: Data) -> None:
+    values: dict[str, Any] = {"head_epochs": 1, "epochs": 1}
+    network, before, _ = fitted(without_validation(data), **values)
+    blended, _, _ = fitted(without_validation(data), **values, blend=0.5)
+    backbone = {id(variable) for variable in network.backbone.variables}
+    inside = [id(variable) in backbone for variable in network.embedder.weights]
+    assert any(inside)
+    assert not all(inside)
+    expected = [
+        (old + new) / 2 if inner else new
+        for inner, old, new in zip(inside, before, network.embedder.get_weights(), strict=True)
+    ]
+    assert not close(network.embedder.get_weights(), expected, 1e-4)
+    assert close(blended.embedder.get_weights(), expected)
 
 
-def test_a_blend_is_with_the_principal_axes_where_the_head_begins_there(data: Data) -> None:
-    axes, _, _ = fitted(data, head_epochs=0, epochs=1, blend=1e-9)
-    turned, _, _ = fitted(data, head_epochs=0, epochs=1, blend=1e-9, head_init="random")
-    features = unit(predict(axes.features, data[1].images))
-    embeddings = predict(axes.embedder, data[1].images)
-    # 16 axes keep nearly all of 24 features.
-    assert np.abs(embeddings @ embeddings.T - features @ features.T).max() < 0.05
-    others = predict(turned.embedder, data[1].images)
-    assert np.abs(others @ others.T - features @ features.T).max() > 0.1
+def test_a_blend_leaves_what_is_kept_beside_as_it_was(data: Data) -> None:
+    values: dict[str, Any] = {"keep": 0.4, "keep_dimension": 8, "blend": 0.5, "epochs": 1}
+    network, _, _ = fitted(data, **values)
+    images = data[1].images
+    assert network.kept is not None
+    known = unit(predict(build(config(**values)).features, images) @ network.kept.get_weights()[0])
+    kept = predict(network.embedder, images)[:, -8:]
+    assert unit(kept) == pytest.approx(known, abs=1e-4)
 
 
 def test_patience_ends_a_run_that_gets_no_better(

@@ -112,7 +112,7 @@ class TrainConfig(BaseModel):
         1.0,
         gt=0,
         le=1,
-        description="Share of the trained backbone in the published one; the rest is pretrained.",
+        description="Share of the trained weights in the published backbone; the rest is pretrained.",
     )
     patience: int | None = Field(
         None, ge=1, description="Epochs without a better validation recall before it stops."
@@ -137,7 +137,9 @@ class TrainConfig(BaseModel):
     grey: float = Field(0.1, ge=0, le=1, description="Part of the images made grey.")
     rotate: float = Field(0.0, ge=0, le=180, description="Largest turn of the picture, in degrees.")
     blur: float = Field(0.0, ge=0, le=1, description="Part of the images blurred.")
-    jpeg: float = Field(0.0, ge=0, le=1, description="Part of the images compressed as JPEG.")
+    jpeg: float = Field(
+        0.0, ge=0, le=1, description="Part of the images saved smaller and as JPEG."
+    )
     background: float = Field(
         0.0, ge=0, le=1, description="Part of the images whose plain background changes colour."
     )

@@ -18,7 +18,9 @@ _LEAST_SHRINK = 0.55
 _PLAIN = 12.0
 # Difference from the background, in grey levels, at which a pixel is wholly foreground.
 _FOREGROUND = 40.0
-_JPEG_QUALITY = (20, 80)
+_JPEG_QUALITY = (10, 80)
+# Least side of a picture that is compressed smaller than it is shown, as part of its own.
+_LEAST_JPEG_SIDE = 0.4
 
 
 def augment(images: Tensor, config: TrainConfig) -> Tensor:
@@ -35,8 +37,8 @@ def augment(images: Tensor, config: TrainConfig) -> Tensor:
         pixels = _cover(pixels, config.overlay)
     if config.blur:
         pixels = tf.where(_chosen(pixels, config.blur), _blurred(pixels), pixels)
-    pixels = tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
-    return _compress(pixels, config.jpeg) if config.jpeg else pixels
+    changed = _bytes(pixels)
+    return _compress(changed, config.jpeg) if config.jpeg else changed
 
 
 def _change_background(pixels: Tensor, share: float) -> Tensor:
@@ -149,15 +151,24 @@ def _blurred(pixels: Tensor) -> Tensor:
 
 
 def _compress(images: Tensor, share: float) -> Tensor:
-    def one(image: Tensor) -> Tensor:
+    """Saved small and as JPEG, then shown at the old size: what a picture sent on has been through."""
+    side = tf.cast(tf.shape(images)[1], tf.float32)
+
+    def worn(image: Tensor) -> Tensor:
+        small = tf.cast(side * tf.random.uniform([], _LEAST_JPEG_SIDE, 1.0), tf.int32)
+        shrunk = _bytes(tf.image.resize(image, [small, small], "area"))
         quality = tf.random.uniform([], *_JPEG_QUALITY, tf.int32)
-        return tf.cond(
-            tf.random.uniform([]) < share,
-            lambda: tf.image.adjust_jpeg_quality(image, quality),
-            lambda: image,
-        )
+        packed = tf.image.adjust_jpeg_quality(shrunk, quality)
+        return _bytes(tf.image.resize(packed, tf.shape(image)[:2], "bilinear"))
+
+    def one(image: Tensor) -> Tensor:
+        return tf.cond(tf.random.uniform([]) < share, lambda: worn(image), lambda: image)
 
     return tf.map_fn(one, images)
+
+
+def _bytes(pixels: Tensor) -> Tensor:
+    return tf.cast(tf.clip_by_value(tf.round(pixels), 0, 255), tf.uint8)
 
 
 def _chosen(pixels: Tensor, share: float) -> Tensor:

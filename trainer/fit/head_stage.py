@@ -42,8 +42,6 @@ def fit_head(task: Task, journal: Journal, judged: Floats, frozen: FeatureFile |
         anywhere = np.sort(rng.permutation(len(task.labels))[:_AXES_FROM])
         shown = task.features(anywhere) if frozen is None else frozen.subset(anywhere)
         kept.set_weights([principal_axes(shown[:], config.keep_dimension, rng)])
-    if turned or kept is not None:
-        journal.pretrained = task.network.embedder.get_weights()
     if objective is not None:
         _train(task, objective, journal, judged, features, task.labels[places], rng)
 

@@ -29,7 +29,7 @@ class History:
 
 
 class Journal:
-    """The history of one run, and the weights that were best and that it began with."""
+    """The history of one run, and the weights that were best."""
 
     def __init__(
         self,
@@ -39,7 +39,6 @@ class Journal:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.judge, self.history = judge, History(None)
-        self.pretrained: Weights = embedder.get_weights()
         self.best: Weights | None = None
         self._embedder, self._config, self._checkpoint = embedder, config, checkpoint
         self._warned = False
@@ -107,7 +106,7 @@ class Journal:
         """Write the state to disk, with what the stage itself must remember."""
         if self._checkpoint is None:
             return
-        arrays |= {"weights": self._embedder.get_weights(), "pretrained": self.pretrained}
+        arrays |= {"weights": self._embedder.get_weights()}
         if self.best is not None:
             arrays["best"] = self.best
         self._checkpoint.save(State(arrays, {**facts, "history": asdict(self.history)}))
@@ -117,7 +116,7 @@ class Journal:
         kept = state.facts["history"]
         epochs = [Epoch(**row) for row in kept["epochs"]]
         self.history = History(kept["untrained"], epochs, kept["best"])
-        self.pretrained, self.best = state.arrays["pretrained"], state.arrays.get("best")
+        self.best = state.arrays.get("best")
         self._embedder.set_weights(state.arrays["weights"])
         done = f"epoch {self.finished}" if self.finished else "the head's epochs"
         say(f"going on after {done}")

@@ -1,6 +1,9 @@
 """Training: the head on frozen features first, then the whole network, best weights kept."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.config import TrainConfig
@@ -44,6 +47,7 @@ def fit(
         objective = None if fixed else make_objective(config, int(labels.max()) + 1)
     task = Task(network, train, labels, config, strategy, objective)
     journal = Journal(network.embedder, Judge(validation), config, checkpoint)
+    pretrained = network.backbone.get_weights()
     # The teacher is the pretrained network: its features come before any weights move.
     teacher = task.features() if config.distillation and config.epochs else None
     if state is None:
@@ -55,17 +59,20 @@ def fit(
         if objective is not None:
             objective.set_weights(state.arrays["objective"])
     fit_network(task, journal, teacher, state)
-    _finish(network, journal, config.blend)
+    _finish(network, journal, pretrained, config.blend)
     return journal.history
 
 
-def _finish(network: Network, journal: Journal, share: float) -> None:
-    """The best weights, blended with the pretrained ones where asked for.
+def _finish(
+    network: Network, journal: Journal, pretrained: list[npt.NDArray[Any]], share: float
+) -> None:
+    """The best weights, the backbone's blended with its ``pretrained`` ones where asked for.
 
-    Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
+    Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv:2109.01903. The head stays as
+    it was trained: it had no task before.
     """
-    weights = journal.best if journal.best is not None else network.embedder.get_weights()
+    if journal.best is not None:
+        network.embedder.set_weights(journal.best)
     if share < 1:
-        pairs = zip(journal.pretrained, weights, strict=True)
-        weights = [old + share * (new - old) for old, new in pairs]
-    network.embedder.set_weights(weights)
+        pairs = zip(pretrained, network.backbone.get_weights(), strict=True)
+        network.backbone.set_weights([old + share * (new - old) for old, new in pairs])
