@@ -106,7 +106,7 @@ class Journal:
         """Write the state to disk, with what the stage itself must remember."""
         if self._checkpoint is None:
             return
-        arrays |= {"weights": self._embedder.get_weights()}
+        arrays["weights"] = self._embedder.get_weights()
         if self.best is not None:
             arrays["best"] = self.best
         self._checkpoint.save(State(arrays, {**facts, "history": asdict(self.history)}))
