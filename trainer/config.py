@@ -151,6 +151,11 @@ class TrainConfig(BaseModel):
     )
     validation_fraction: float = Field(0.1, ge=0, lt=1, description="Classes kept to validate.")
     test_fraction: float = Field(0.1, ge=0, lt=1, description="Classes kept to test.")
+    held_out_images: int = Field(
+        5000,
+        ge=100,
+        description="Most images to validate with, and to test with: whole classes, drawn at random.",
+    )
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
 
     @model_validator(mode="after")

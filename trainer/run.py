@@ -13,7 +13,7 @@ from app import model_store
 from app.manifest import Manifest, Preprocessing, model_id
 from app.model_store import Bundle
 from trainer.config import TrainConfig
-from trainer.data.cache import ImageCache, without_single_images
+from trainer.data.cache import ImageCache, at_most, without_single_images
 from trainer.data.records import Split, divide, read_data
 from trainer.data.scan import Scan, scan
 from trainer.errors import DataError, WorkerDone
@@ -151,7 +151,14 @@ def _usable(cache: ImageCache, split: Split, config: TrainConfig) -> ImageCache:
     kept, single = without_single_images(cache)
     if single:
         say(f"{single} {split} classes have one image only and are left out: they form no pair.")
-    return kept
+    if split == "train" or len(kept.records) <= config.held_out_images:
+        return kept
+    drawn = at_most(kept, config.held_out_images, config.seed)
+    say(
+        f"{len(drawn.records):,} of {len(kept.records):,} {split} images are used, drawn at random "
+        "(held_out_images)."
+    )
+    return drawn
 
 
 def _refuse_too_few(train: ImageCache) -> None:

@@ -97,6 +97,28 @@ def without_single_images(cache: ImageCache) -> tuple[ImageCache, int]:
     return cache.subset(np.array([counts[r.label] > 1 for r in cache.records], bool)), single
 
 
+def at_most(cache: ImageCache, limit: int, seed: int) -> ImageCache:
+    """``limit`` images or a few less, of classes drawn at random; all where there are no more.
+
+    Whole classes while one is no larger than its share: a tenth, or half where there are but two.
+    """
+    if len(cache.records) <= limit:
+        return cache
+    rng = np.random.default_rng(seed)
+    codes = np.unique([record.label for record in cache.records], return_inverse=True)[1]
+    classes = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    share = limit // min(len(classes), 10)
+    chosen, count = np.zeros(len(codes), bool), 0
+    for number in rng.permutation(len(classes)).tolist():
+        places = classes[number]
+        if len(places) > share:
+            places = rng.choice(places, share, replace=False)
+        if count + len(places) <= limit:
+            chosen[places] = True
+            count += len(places)
+    return cache.subset(chosen)
+
+
 def fingerprint(records: Sequence[Record]) -> str:
     """SHA-256 over paths, sizes and times of change: cheap, and new whenever a file is.
 
