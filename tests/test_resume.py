@@ -116,6 +116,7 @@ def test_a_killed_run_goes_on_where_it_was_to_the_same_end(home: Home) -> None:
     out, whole = home.run("--resume")
     assert "There is no interrupted run of 'mine'" in whole
     assert "published mine/3" in out
+    assert model_store.active_version(home.store, "mine") == "3"
     mine, theirs = home.epochs("2"), home.epochs("3")
     assert [e["stage"] for e in mine] == ["head", "network", "network", "network"]
     for one, other_one in zip(mine, theirs, strict=True):

@@ -1,6 +1,5 @@
 """End to end: train a few steps, publish, serve on a real port, search."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from app.config import Settings
 from tests.drawings import draw_classes
 from tests.serving import in_thread
 from trainer.config import TrainConfig
-from trainer.errors import DataError
 from trainer.run import train
 
 FEW_STEPS = TrainConfig(
@@ -67,19 +65,3 @@ def test_a_folder_becomes_a_model_that_serves(
         assert answer["results"][0]["label"] == "class003"
         assert answer["results"][0]["distance"] < 0.01
         assert answer["model"]["id"] == manifest.model_id
-
-    again = train(data, "shapes", FEW_STEPS, tmp_path / "store", tmp_path / "cache")
-    assert again.title == "shapes/2"
-    assert model_store.active_version(tmp_path / "store", "shapes") == "2"
-
-
-def test_two_classes_are_enough_and_one_is_not(tmp_path: Path) -> None:
-    two = draw_classes(tmp_path / "two", 2, 3)
-    quick = FEW_STEPS.model_copy(update={"epochs": 1})
-    bundle = train(two, "two", quick, tmp_path / "store", tmp_path / "cache")
-    assert json.loads((bundle.path / "manifest.json").read_text())["evaluation"] is None
-    one = draw_classes(tmp_path / "one", 1, 3)
-    with pytest.raises(DataError, match="at least two"):
-        train(one, "one", quick, tmp_path / "store", tmp_path / "cache")
-    assert model_store.list_models(tmp_path / "store") == ["two/1"]
-    assert not list((tmp_path / "store").glob("*/.staging-*"))

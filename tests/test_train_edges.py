@@ -93,17 +93,14 @@ def test_ten_classes_of_eight_images_with_what_folders_hold(train: Train, tmp_pa
     assert counts["unreadable"] == 2
 
 
-def test_held_out_images_bound_what_is_measured(train: Train, tmp_path: Path) -> None:
-    draw_classes(tmp_path / "data", 62, 4)
-    done = train(validation_fraction=0.45, test_fraction=0.45, held_out_images=100)
+def test_held_out_images_bound_what_is_validated(train: Train, tmp_path: Path) -> None:
+    draw_classes(tmp_path / "data", 34, 4)
+    done = train(validation_fraction=0.85, test_fraction=0, held_out_images=100)
     assert done.code == 0, done.err
     said = " ".join(done.err.split())
-    for split in ("validation", "test"):
-        assert f"100 of 112 {split} images are used, drawn at random (held_out_images)" in said
-    manifest = model_store.resolve(tmp_path / "store", "mine").manifest
-    assert manifest.data["images"] == {"train": 24, "validation": 100, "test": 100}
-    assert manifest.evaluation is not None
-    assert manifest.evaluation.queries == 100
+    assert "100 of 116 validation images are used, drawn at random (held_out_images)" in said
+    counts = model_store.resolve(tmp_path / "store", "mine").manifest.data["images"]
+    assert counts == {"train": 20, "validation": 100, "test": 0}
 
 
 def test_two_classes_are_enough(train: Train, tmp_path: Path) -> None:
@@ -111,6 +108,7 @@ def test_two_classes_are_enough(train: Train, tmp_path: Path) -> None:
     done = train("--resume")
     assert done.code == 0, done.err
     assert "There is no interrupted run" in done.err
+    assert model_store.resolve(tmp_path / "store", "mine").manifest.evaluation is None
 
 
 def test_too_little_is_refused_before_any_training(
