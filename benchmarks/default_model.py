@@ -46,7 +46,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--grocery", type=Path, help="clone of GroceryStoreDataset")
     parser.add_argument("--clothing", type=Path, help="clone of clothing-dataset-small")
     parser.add_argument("--sizes", type=sizes, help="input sides to measure, the model's own too")
-    parser.add_argument("--each", type=int, default=700, help="originals edited of each source")
+    parser.add_argument("--each", type=int, default=3, help="originals edited of each folder")
     parser.add_argument("--seed", type=int, default=0, help="of the edits and their originals")
     parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("--markdown", action="store_true", help="print Markdown for a model card")

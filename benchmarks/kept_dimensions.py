@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--store", type=Path, help="folder of published models")
     parser.add_argument("--data", type=Path, default=DATA, help="what fetch.py wrote")
     parser.add_argument("--kept", default="64,128,256,512", help="numbers to measure")
-    parser.add_argument("--each", type=int, default=700, help="originals edited of each source")
+    parser.add_argument("--each", type=int, default=3, help="originals edited of each folder")
     given = parser.parse_args(arguments)
     try:
         bundle = resolve(given.store or load_settings().model_store, given.model)

@@ -143,19 +143,17 @@ def train(options: argparse.Namespace) -> None:
             total, seen = total + loss.item() * len(chosen), seen + len(chosen)
         print(f"epoch {epoch + 1}/{options.epochs}: loss {total / len(order):.4f}", flush=True)
     ended = time.perf_counter()
-    torch.save({"weights": model.state_dict(), "size": options.size}, options.model)
+    torch.save({"weights": model.state_dict()}, options.model)
     facts = {"prepare_s": prepared - start, "train_s": ended - began, "images": seen}
     options.model.with_suffix(".json").write_text(json.dumps(facts))
 
 
 def embed(options: argparse.Namespace) -> None:
-    """uint8 [N, S, S, 3] of ``options.images`` → float32 [N, 256] in ``options.vectors``."""
+    """uint8 [N, S, S, 3] of ``options.images`` → float32 [N, 256] in ``options.vectors``; any S."""
     saved = torch.load(options.model, weights_only=True)
     model = Embedder().eval()
     model.load_state_dict(saved["weights"])
     images = torch.from_numpy(np.load(options.images)).permute(0, 3, 1, 2)
-    if images.shape[-1] != saved["size"]:
-        raise SystemExit(f"trained on {saved['size']} px, not on {images.shape[-1]}")
     with torch.inference_mode():
         parts = [model(images[i : i + 64].float() / 255) for i in range(0, len(images), 64)]
     np.save(options.vectors, torch.cat(parts).numpy())
@@ -177,7 +175,10 @@ def main() -> None:
     training.add_argument("--head-lr", type=float, default=3e-3, help="of the head")
     training.add_argument("--crop", type=float, default=0.5, help="least part a crop keeps")
     training.add_argument(
-        "--channels-last", action="store_true", help="the layout that PyTorch's tuning guide names"
+        "--channels-last",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="the layout that PyTorch's tuning guide names; faster here",
     )
     embedding = commands.add_parser("embed")
     embedding.set_defaults(run=embed)

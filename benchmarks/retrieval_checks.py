@@ -92,7 +92,7 @@ def sources(data: Path, grocery: Path | None = None, clothing: Path | None = Non
 def find_checks(where: Sources, each: int, seed: int) -> tuple[list[Check], list[Missing]]:
     """The checks that can be made here, and those that cannot.
 
-    At most ``each`` originals of a source are edited, drawn by ``seed``.
+    At most ``each`` originals of a folder are edited, drawn by ``seed``.
     """
     grocery = where.grocery / "dataset"
     clothing = [where.clothing / part for part in ("train", "validation", "test")]
@@ -100,7 +100,7 @@ def find_checks(where: Sources, each: int, seed: int) -> tuple[list[Check], list
         ("emoji", [where.emoji / "queries", where.emoji / "gallery"], lambda n: emoji(n, where)),
         (
             "edited copies",
-            [where.clipart, grocery / "test", where.stamps],
+            [where.clipart, grocery / "test", where.stamps, where.emoji / "gallery"],
             lambda n: edited_copies(n, where, each, seed),
         ),
         ("photographs: stamps", [where.stamps], lambda n: stamps(n, where)),
@@ -122,8 +122,10 @@ def emoji(name: str, where: Sources) -> Check:
 
 
 def edited_copies(name: str, where: Sources, each: int, seed: int) -> Check:
-    """Every edit of every original, searched among all originals.
+    """Every edit of every original, searched among all originals and the emoji that are tested with.
 
+    A folder holds a series: the same crate from elsewhere, the next card of a pack, one more rosette.
+    Edited copies of all of them would ask which of two equals was edited, so a folder gives few.
     Icons are left out: half of one as a JPEG of low quality is a smudge.
     """
     kinds = {
@@ -133,17 +135,15 @@ def edited_copies(name: str, where: Sources, each: int, seed: int) -> Check:
     }
     originals, copies = [], []
     for kind, folder in kinds.items():
-        paths = np.array([p for p in image_files(folder) if _is_large(p)], dtype=object)
-        rng = np.random.default_rng(seed)
-        chosen = np.sort(rng.permutation(len(paths))[:each])
-        for path in paths[chosen]:
+        for path in _few_of_each_folder(folder, each, np.random.default_rng(seed)):
             inside = path.relative_to(folder).as_posix()
             label = f"{kind}/{inside}"
             originals.append(Picture(path, label))
             copies += [
                 Picture(path, label, (kind, edit), edit, f"{seed}/{label}") for edit in EDITS
             ]
-    return Check(name, copies, originals)
+    bystanders = [*_by_class(where.emoji / "gallery"), *_by_class(where.emoji / "queries")]
+    return Check(name, copies, [*originals, *bystanders])
 
 
 def stamps(name: str, where: Sources) -> Check:
@@ -175,6 +175,18 @@ def clothes(name: str, where: Sources) -> Check:
         _by_class(where.clothing / part) for part in ("test", "validation", "train")
     )
     return Check(name, [*test, *validation], train)
+
+
+def _few_of_each_folder(root: Path, each: int, rng: np.random.Generator) -> list[Path]:
+    folders: dict[Path, list[Path]] = {}
+    for path in image_files(root):
+        if _is_large(path):
+            folders.setdefault(path.parent, []).append(path)
+    return [
+        paths[place]
+        for _, paths in sorted(folders.items())
+        for place in sorted(rng.permutation(len(paths))[:each])
+    ]
 
 
 def _by_class(root: Path) -> list[Picture]:

@@ -1,5 +1,6 @@
 """Which pictures the default model's checks search among which, and what is said of missing ones."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,11 @@ def test_all_checks_are_made_where_the_pictures_are(where: Sources) -> None:
 def test_each_original_has_one_copy_for_every_edit(where: Sources) -> None:
     check = named(find_checks(where, each=700, seed=0)[0], "edited copies")
     assert check.gallery is not None
-    assert len(check.gallery) == 5 + 1 + 3
-    assert len({p.label for p in check.gallery}) == 9
-    for original in check.gallery:
+    originals, bystanders = check.gallery[:9], check.gallery[9:]
+    assert len({p.label for p in originals}) == 5 + 1 + 3
+    assert {p.path for p in bystanders} == set(where.emoji.rglob("*.png"))
+    assert not {p.label for p in bystanders} & {p.label for p in check.queries}
+    for original in originals:
         copies = [p for p in check.queries if p.label == original.label]
         assert [p.edit for p in copies] == list(EDITS)
         assert {p.path for p in copies} == {original.path}
@@ -77,14 +80,16 @@ def test_each_original_has_one_copy_for_every_edit(where: Sources) -> None:
         "photographs",
         "cut-out photographs",
     }
-    assert not any("train" in p.path.parts for p in check.gallery)
+    assert not any("train" in p.path.parts for p in originals)
 
 
-def test_originals_are_drawn_by_the_seed(where: Sources) -> None:
+def test_few_originals_of_each_folder_are_drawn_by_the_seed(where: Sources) -> None:
     def drawn(seed: int) -> list[bytes]:
         check = named(find_checks(where, each=2, seed=seed)[0], "edited copies")
         assert check.gallery is not None
-        assert len(check.gallery) == 2 + 1 + 2
+        originals = [p for p in check.gallery if not p.path.is_relative_to(where.emoji)]
+        folders = Counter(p.path.parent.name for p in originals)
+        assert folders == {"animals": 2, "Gala": 1, "birds": 1, "fish": 1, "town": 1}
         return [p.read() for p in check.queries]
 
     assert drawn(0) == drawn(0)

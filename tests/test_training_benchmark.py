@@ -60,12 +60,26 @@ def test_memory_is_that_of_the_whole_tree(benchmark: Any, tmp_path: Path) -> Non
 
 
 def test_the_table_has_means_spreads_and_ratios(benchmark: Any) -> None:
-    one = benchmark.Run(benchmark.OURS, 0, 0.8, 0.9, 0.95, 100.0, None, None, 900.0)
+    one = benchmark.Run(benchmark.OURS, 0, 0.8, 0.9, 0.95, None, 100.0, None, None, 900.0)
     runs = [
         one,
         replace(one, seed=1, recall_1=0.7, wall_s=140.0),
-        replace(one, trainer=benchmark.THEIRS, recall_1=0.6, wall_s=60.0, train_s=50.0),
-        replace(one, trainer=benchmark.THEIRS, recall_1=0.4, wall_s=60.0, train_s=40.0),
+        replace(
+            one,
+            trainer=benchmark.THEIRS,
+            recall_1=0.6,
+            larger_recall_1=0.625,
+            wall_s=60.0,
+            train_s=50.0,
+        ),
+        replace(
+            one,
+            trainer=benchmark.THEIRS,
+            recall_1=0.4,
+            larger_recall_1=0.5,
+            wall_s=60.0,
+            train_s=40.0,
+        ),
     ]
     rows = {row[0]: row[1:] for row in benchmark.summary(runs)}
     assert rows["recall@1"] == [
@@ -73,6 +87,7 @@ def test_the_table_has_means_spreads_and_ratios(benchmark: Any) -> None:
         "0.5000 (0.4000 – 0.6000)",
         "1.500",
     ]
+    assert rows["recall@1 at 192 px"] == ["–", "0.5625 (0.5000 – 0.6250)", "–"]
     assert rows["wall time, s"] == ["120 (100 – 140)", "60 (60 – 60)", "2.000"]
     assert rows["of it training, s"] == ["–", "45 (40 – 50)", "–"]
     lines = benchmark.markdown(benchmark.summary(runs)).splitlines()
