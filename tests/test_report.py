@@ -328,8 +328,8 @@ def test_nested_values_and_folders_as_text(measured: Measurement) -> None:
         ("a › c", "0.5, –"),
         ("d", "yes"),
     ]
-    folder = common_folder(measured)
+    folder = common_folder(measured.files)
     assert shown(measured.paths[0], folder) == "class000/image00.png"
     mixed = replace(measured, gallery_paths=[Path("relative/a.png")])
-    assert common_folder(mixed) == ""
+    assert common_folder(mixed.files) == ""
     assert shown(Path("/a/b.png"), "") == "/a/b.png"

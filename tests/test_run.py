@@ -29,6 +29,7 @@ def test_a_folder_becomes_a_model_that_serves(
 ) -> None:
     data = draw_classes(tmp_path / "shapes", 10, 4)
     (data / "class000" / "broken.png").write_bytes(b"no image")
+    (data / "class002" / "again.png").write_bytes((data / "class002" / "image00.png").read_bytes())
     (data / "alone").mkdir()
     (data / "class001" / "image00.png").rename(data / "alone" / "one.png")
     bundle = train(data, "shapes", FEW_STEPS, tmp_path / "store", tmp_path / "cache")
@@ -45,6 +46,9 @@ def test_a_folder_becomes_a_model_that_serves(
     assert manifest.evaluation is not None
     assert set(manifest.evaluation.metrics) == set(manifest.evaluation.untrained or {})
     assert str(tmp_path) not in (bundle.path / "manifest.json").read_text()
+    page = (bundle.path / "report" / "index.html").read_text()
+    assert str(tmp_path) not in page, "where somebody keeps the images means nothing elsewhere"
+    assert "class002/image00.png: It has the same bytes as class002/again.png" in page
     model_store.verify(bundle)
     said = " ".join(capfd.readouterr().err.split())
     assert "broken.png" in said

@@ -20,6 +20,7 @@ from trainer.evaluate.retrieval import measure_records
 from trainer.network.embedder import untrained
 from trainer.progress import say, track
 from trainer.report import Report, write_pngs, write_report
+from trainer.report.text import common_folder, shown
 
 
 def proved(
@@ -89,6 +90,9 @@ def _evaluation(after: Measurement, before: Measurement) -> Evaluation:
 def _report(bundle: Bundle, after: Measurement, before: Measurement | None, found: Scan) -> None:
     manifest = bundle.manifest
     history = manifest.training["history"]
+    records = [record for cache in found.caches.values() for record in cache.records]
+    root = common_folder([*(r.path for r in records), *(i.path for i in found.left_out)])
+    left_out = [(i.kind, shown(i.path, root), shown(i.reason, root)) for i in found.left_out]
     report = Report(
         title=f"{bundle.title}, trained on {manifest.data['source']}",
         after=after,
@@ -98,9 +102,9 @@ def _report(bundle: Bundle, after: Measurement, before: Measurement | None, foun
         calibration=manifest.calibration,
         data={
             **{f"{what} of each split": manifest.data[what] for what in ("images", "classes")},
-            "bad": {i.path.name: i.reason for i in found.left_out if i.kind == "unreadable"},
+            "bad": {path: reason for kind, path, reason in left_out if kind == "unreadable"},
             "duplicates": [
-                f"{i.path.name}: {i.reason}" for i in found.left_out if i.kind != "unreadable"
+                f"{p}: {reason}" for kind, p, reason in left_out if kind != "unreadable"
             ],
         },
         config=manifest.training["config"],

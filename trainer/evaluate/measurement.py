@@ -77,6 +77,11 @@ class Measurement:
             "bad": dict(self.bad),
         }
 
+    @property
+    def files(self) -> list[Path]:
+        """Every file that was asked for or could be found."""
+        return [*self.paths, *self.gallery_paths]
+
     def answers(self, query: int) -> list[Answer]:
         """The nearest five gallery images, or as many as there are."""
         found = zip(self.top[query].tolist(), self.top_distances[query].tolist(), strict=True)

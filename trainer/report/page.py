@@ -67,7 +67,7 @@ def render(report: Report) -> str:
     )
     environment.filters["clean"] = clean
     thumbnails = Thumbnails()
-    folder = common_folder(report.after)
+    folder = common_folder(report.after.files)
     bad = [(shown(file, folder), shown(why, folder)) for file, why in _bad(report).items()]
     duplicates = [shown(line, folder) for line in report.data.get("duplicates", ())]
     return environment.get_template("page.html.j2").render(

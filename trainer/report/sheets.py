@@ -101,7 +101,7 @@ def _rows(
     places: Sequence[int],
     thumbnails: Thumbnails,
 ) -> list[Row]:
-    folder = common_folder(report.after)
+    folder = common_folder(report.after.files)
     return [
         Row(
             _query(report, place, thumbnails, folder),

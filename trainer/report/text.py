@@ -1,12 +1,11 @@
 """Numbers, paths and nested values as text."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from trainer.evaluate.bootstrap import Interval
-from trainer.evaluate.measurement import Measurement
 
 
 def facts(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -52,9 +51,8 @@ def clean(text: str) -> str:
     return os.fsencode(text).decode(errors="replace")
 
 
-def common_folder(measurement: Measurement) -> str:
-    """The folder that all measured files lie in; empty where they have none in common."""
-    files = [*measurement.paths, *measurement.gallery_paths]
+def common_folder(files: Iterable[Path]) -> str:
+    """The folder that all ``files`` lie in; empty where they have none in common."""
     try:
         folder = os.path.commonpath([str(path.parent) for path in files])
     # Paths with a root and paths without have nothing in common.
