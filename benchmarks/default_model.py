@@ -44,6 +44,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--store", type=Path, help="folder of published models")
     parser.add_argument("--data", type=Path, default=DATA, help="what fetch.py wrote")
     parser.add_argument("--grocery", type=Path, help="clone of GroceryStoreDataset")
+    parser.add_argument("--clothing", type=Path, help="clone of clothing-dataset-small")
     parser.add_argument("--sizes", type=sizes, help="input sides to measure, the model's own too")
     parser.add_argument("--each", type=int, default=3, help="originals edited of each folder")
     parser.add_argument("--seed", type=int, default=0, help="of the edits and their originals")
@@ -87,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = options(arguments)
     try:
         bundle = resolve(given.store or load_settings().model_store, given.model)
-        where = sources(given.data, given.grocery)
+        where = sources(given.data, given.grocery, given.clothing)
         checks, missing = find_checks(where, given.each, given.seed)
         tell(missing)
         if not checks:

@@ -37,7 +37,7 @@ _IMAGES, _SEARCHES = 100_000, 15
 def narrowed(vectors: Vectors, config: TrainConfig, kept: int) -> Vectors:
     """Embeddings float32 [N, D] of a model with ``config.keep``, with ``kept`` numbers of the old."""
     trained, old = np.split(vectors, [config.dimension], axis=1)
-    fewer = np.sqrt(np.float32(config.keep)) * unit(old[:, :kept])
+    fewer = np.linalg.norm(old, axis=1, keepdims=True) * unit(old[:, :kept])
     return np.concatenate([trained, fewer], axis=1)
 
 

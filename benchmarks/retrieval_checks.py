@@ -15,7 +15,8 @@ from app.folder_import import image_files, label_of
 from benchmarks.edited_copies import EDITS, edited, open_original
 
 _FETCH = ".venv/bin/python examples/default_model/fetch.py"
-_CLONE = "git clone --depth 1 https://github.com/marcusklasson/GroceryStoreDataset"
+_CLONE = "git clone --depth 1 https://github.com/"
+_GROCERY, _CLOTHING = "marcusklasson/GroceryStoreDataset", "alexeygrigorev/clothing-dataset-small"
 
 # Longer side from which on a picture is edited.
 _LEAST = 96
@@ -67,14 +68,16 @@ class Sources:
     clipart: Path
     stamps: Path
     grocery: Path
+    clothing: Path
 
     def command(self, folder: Path) -> str:
-        if folder.is_relative_to(self.grocery):
-            return f"{_CLONE} {self.grocery}"
+        for clone, repository in ((self.grocery, _GROCERY), (self.clothing, _CLOTHING)):
+            if folder.is_relative_to(clone):
+                return f"{_CLONE}{repository} {clone}"
         return _FETCH
 
 
-def sources(data: Path, grocery: Path | None = None) -> Sources:
+def sources(data: Path, grocery: Path | None = None, clothing: Path | None = None) -> Sources:
     """As ``examples/default_model/README.md`` lays them out below ``data``."""
     test = data / "test"
     return Sources(
@@ -82,6 +85,7 @@ def sources(data: Path, grocery: Path | None = None) -> Sources:
         test / "clipart",
         test / "stamps",
         grocery or test / "grocery",
+        clothing or test / "clothing",
     )
 
 
@@ -91,6 +95,7 @@ def find_checks(where: Sources, each: int, seed: int) -> tuple[list[Check], list
     At most ``each`` originals of a folder are edited, drawn by ``seed``.
     """
     grocery = where.grocery / "dataset"
+    clothing = [where.clothing / part for part in ("train", "validation", "test")]
     plans: list[tuple[str, list[Path], Callable[[str], Check]]] = [
         ("emoji", [where.emoji / "queries", where.emoji / "gallery"], lambda n: emoji(n, where)),
         (
@@ -100,6 +105,7 @@ def find_checks(where: Sources, each: int, seed: int) -> tuple[list[Check], list
         ),
         ("photographs: stamps", [where.stamps], lambda n: stamps(n, where)),
         ("photographs: grocery", [grocery / "train", grocery / "test"], lambda n: shop(n, where)),
+        ("photographs: clothing", clothing, lambda n: clothes(n, where)),
     ]
     checks, missing = [], []
     for name, folders, make in plans:
@@ -161,6 +167,14 @@ def shop(name: str, where: Sources) -> Check:
         for part in ("test", "train")
     )
     return Check(name, queries, gallery)
+
+
+def clothes(name: str, where: Sources) -> Check:
+    """Photographs of ten kinds of clothes, those held out searched among the others."""
+    test, validation, train = (
+        _by_class(where.clothing / part) for part in ("test", "validation", "train")
+    )
+    return Check(name, [*test, *validation], train)
 
 
 def _few_of_each_folder(root: Path, each: int, rng: np.random.Generator) -> list[Path]:

@@ -186,7 +186,7 @@ def test_other_networks_are_frozen_from_below_at_any_size(name: str, size: int) 
     """Squeeze-and-excite, padding and shortcuts are within a stage, and no step to the next."""
     make = getattr(keras.applications, name)
     backbone = make(weights=None, include_top=False, input_shape=(size, size, 3))
-    built = network.Network(backbone, backbone, backbone.layers[-1], None, backbone, backbone)
+    built = network.Network(backbone, backbone, backbone.layers[-1], None, None, backbone, backbone)
     whole = [id(variable) for variable in backbone.trainable_variables]
     assert [id(v) for v in built.freeze(0)] == whole
     for stages in range(1, 5):

@@ -31,6 +31,8 @@ def where(tmp_path: Path) -> Sources:
         put(found.stamps / kind / "a.png", seed)
     for seed, path in enumerate(("train/Fruit/Gala/a", "test/Fruit/Apple/Gala/b")):
         put(found.grocery / "dataset" / f"{path}.png", seed)
+    for seed, part in enumerate(("train", "validation", "test")):
+        put(found.clothing / part / "hat" / f"{part}.png", seed)
     return found
 
 
@@ -53,6 +55,11 @@ def test_all_checks_are_made_where_the_pictures_are(where: Sources) -> None:
     assert [p.path.name for p in shop.queries] == ["b.png"]
     assert [p.path.name for p in shop.gallery] == ["a.png"]
     assert {p.label for p in (*shop.queries, *shop.gallery)} == {"Gala"}
+    clothes = named(checks, "photographs: clothing")
+    assert clothes.gallery is not None
+    assert [p.path.name for p in clothes.queries] == ["test.png", "validation.png"]
+    assert [p.path.name for p in clothes.gallery] == ["train.png"]
+    assert {p.label for p in (*clothes.queries, *clothes.gallery)} == {"hat"}
 
 
 def test_each_original_has_one_copy_for_every_edit(where: Sources) -> None:
@@ -93,10 +100,14 @@ def test_what_is_missing_is_named_with_its_command(where: Sources) -> None:
     gone = where.grocery / "dataset" / "test" / "Fruit" / "Apple" / "Gala" / "b.png"
     gone.unlink()
     (where.stamps / "town" / "a.png").unlink()
+    (where.clothing / "test" / "hat" / "test.png").unlink()
     checks, missing = find_checks(where, each=700, seed=0)
     assert [check.name for check in checks] == ["emoji", "photographs: stamps"]
-    assert [item.check for item in missing] == ["edited copies", "photographs: grocery"]
-    assert all("git clone" in str(item) and "dataset/test" in str(item) for item in missing)
+    *shop, clothes = missing
+    assert [item.check for item in shop] == ["edited copies", "photographs: grocery"]
+    assert all("git clone" in str(item) and "dataset/test" in str(item) for item in shop)
+    assert clothes.check == "photographs: clothing"
+    assert str(clothes).endswith(f"clothing-dataset-small {where.clothing}")
 
 
 def test_nothing_at_all_is_missing_everything(tmp_path: Path) -> None:
@@ -107,6 +118,7 @@ def test_nothing_at_all_is_missing_everything(tmp_path: Path) -> None:
         "edited copies",
         "photographs: stamps",
         "photographs: grocery",
+        "photographs: clothing",
     }
     told = "\n".join(map(str, missing))
     assert "examples/default_model/fetch.py" in told

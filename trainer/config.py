@@ -95,6 +95,12 @@ class TrainConfig(BaseModel):
         lt=1,
         description="Share of the squared distance left to the pretrained features, published beside.",
     )
+    keep_unlike: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="That share for pictures unlike those trained on, from `keep` for those alike.",
+    )
     keep_dimension: int = Field(
         256, ge=2, le=4096, description="Numbers of an embedding that hold those features."
     )
@@ -164,6 +170,10 @@ class TrainConfig(BaseModel):
             raise ValueError("validation_fraction and test_fraction leave no class to train on")
         if self.head_epochs + self.epochs == 0:
             raise ValueError("head_epochs and epochs are both 0, so nothing would be trained")
+        if self.keep_unlike is not None and not 0 < self.keep <= self.keep_unlike:
+            raise ValueError(
+                "keep_unlike is a share like keep, which must be above 0 and no larger"
+            )
         if self.memory and self.loss in ("proxy_anchor", "fixed_triplets"):
             raise ValueError(f"memory has no meaning with the loss {self.loss}")
         if self.loss == "fixed_triplets" and (

@@ -2,13 +2,12 @@
 
     .venv/bin/python examples/default_model/fetch.py [--from FOLDER]
 
-Needs the npm client for the emoji, Debian's apt-get and dpkg-deb for the other packages, and git for
-the photographs that are trained on; ``--from`` takes a folder that has the packages' .tgz and .deb
-files and a clone of the photographs' repository. Writes below ``examples/default_model/data``:
+Needs the npm client for the emoji and Debian's apt-get and dpkg-deb for the other packages;
+``--from`` takes a folder that has the packages' .tgz and .deb files. Writes below
+``examples/default_model/data``:
 
     train.csv                                          what to train, validate and test on
     train/emoji/CLASS/*, train/clipart/*               to train on
-    train/photographs/KIND/*                           the same
     test/emoji/{queries,gallery}/CLASS/*               symbols that no training sees
     test/clipart/*                                     drawings that no training sees
     test/stamps/KIND/*                                 photographs, used for nothing but checking
@@ -38,9 +37,6 @@ DATA = Path(__file__).parent / "data"
 CLIPART, STAMPS = "openclipart-png", "tuxpaint-stamps-default"
 # Where each Debian package keeps its pictures.
 INSIDE = {CLIPART: "usr/share/openclipart/png", STAMPS: "usr/share/tuxpaint/stamps"}
-# Photographs of clothes as they hang, lie and are worn; CC0-1.0.
-PHOTOGRAPHS = "clothing-dataset-small"
-REPOSITORY = f"https://github.com/alexeygrigorev/{PHOTOGRAPHS}"
 # The folders of stamps that are photographs of things, and what is drawn in them.
 STAMP_FOLDERS = (
     *("animals", "food", "hobbies", "household", "people", "plants", "space", "sports", "town"),
@@ -68,7 +64,7 @@ def is_test(path: str) -> bool:
 
 
 def run(command: list[str], folder: Path, purpose: str) -> None:
-    """Run a program in ``folder``; where it fails, end with a sentence."""
+    """Run a program of Debian's in ``folder``; where it fails, end with a sentence."""
     if shutil.which(command[0]) is None:
         sys.exit(f"{command[0]} is missing, so {purpose}; give a folder of packages with --from.")
     done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
@@ -98,25 +94,6 @@ def unpack(package: str, folder: Path | None, scratch: Path) -> Path:
     if not pictures.is_dir():
         sys.exit(f"{archive.name} has no {INSIDE[package]}; it is another version than expected.")
     return pictures
-
-
-def cloned(folder: Path | None, scratch: Path) -> Path:
-    """The repository of photographs, which comes from ``folder`` or a download."""
-    if folder is None:
-        print(f"fetching {PHOTOGRAPHS}")
-        command = ["git", "clone", "--quiet", "--depth", "1", REPOSITORY]
-        run(command, scratch, f"{PHOTOGRAPHS} cannot be fetched")
-    clone = (folder or scratch) / PHOTOGRAPHS
-    if not any(clone.glob("*/*/*.jpg")):
-        sys.exit(f"{clone} has no photographs; get them with `git clone {REPOSITORY}`.")
-    return clone
-
-
-def lay_out_photographs(clone: Path, target: Path) -> None:
-    """``clone``'s PART/KIND/FILE as KIND/FILE: all parts are trained on."""
-    for path in sorted(clone.glob("*/*/*.jpg")):
-        (target / path.parent.name).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target / path.parent.name / path.name)
 
 
 def distinct(root: Path, paths: Iterable[Path]) -> dict[str, np.void]:
@@ -195,20 +172,14 @@ def lay_out_emoji(folder: Path | None, scratch: Path, data: Path) -> None:
 def write_csv(data: Path, clipart: Iterable[str]) -> dict[str, int]:
     """``train.csv`` below ``data``; returns the number of images of each kind and split.
 
-    Renderings of one emoji are a class; each drawing and each photograph is a class of its own. The
-    symbols that are checked with are the test classes, so that the bundle's report and calibration
-    have some.
+    Renderings of one emoji are a class; each drawing is a class of its own. The symbols that are
+    checked with are the test classes, so that the bundle's report and calibration have some.
     """
     rows = [
         (path, path.parent.name, "validation" if is_validation(path.parent.name) else "train")
         for path in sorted((data / "train" / "emoji").glob("*/*"))
     ]
     rows += [(data / "train" / "clipart" / path, f"clip/{path}", "train") for path in clipart]
-    photos = data / "train" / "photographs"
-    rows += [
-        (path, f"photo/{path.relative_to(photos).as_posix()}", "train")
-        for path in sorted(photos.glob("*/*"))
-    ]
     tested = sorted((data / "test" / "emoji").glob("*/*/*"))
     rows += [(path, path.parent.name, "test") for path in tested]
     counts: dict[str, int] = {}
@@ -238,7 +209,6 @@ def prepare(folder: Path | None, data: Path) -> dict[str, int]:
         stamps = unpack(STAMPS, folder, scratch)
         photos = photographs(stamps)
         copy(stamps, photos, new / "test" / "stamps")
-        lay_out_photographs(cloned(folder, scratch), new / "train" / "photographs")
         counts = write_csv(new, train)
         for path in ("train.csv", "train", "test/emoji", "test/clipart", "test/stamps"):
             _replace(new / path, data / path)
@@ -254,9 +224,7 @@ def _replace(source: Path, target: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--from", dest="folder", type=Path, help="folder with the .tgz, .deb and clone"
-    )
+    parser.add_argument("--from", dest="folder", type=Path, help="folder with the .tgz and .deb")
     counts = prepare(parser.parse_args().folder, DATA)
     for kind, count in counts.items():
         print(f"{count:6,} images of {kind}")

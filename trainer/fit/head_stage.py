@@ -13,6 +13,7 @@ from trainer.fit.steps import Means, head_step
 from trainer.fit.task import Indices, Task, some
 from trainer.losses.objective import mine
 from trainer.network.features import Floats, principal_axes
+from trainer.network.kept_share import familiar
 
 # Features that the principal axes are taken from; more change them little.
 _AXES_FROM = 10_000
@@ -42,6 +43,8 @@ def fit_head(task: Task, journal: Journal, judged: Floats, frozen: FeatureFile |
         anywhere = np.sort(rng.permutation(len(task.labels))[:_AXES_FROM])
         shown = task.features(anywhere) if frozen is None else frozen.subset(anywhere)
         kept.set_weights([principal_axes(shown[:], config.keep_dimension, rng)])
+        if task.network.share is not None:
+            task.network.share.set_weights(familiar(shown[:]))
     if objective is not None:
         _train(task, objective, journal, judged, features, task.labels[places], rng)
 

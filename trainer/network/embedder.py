@@ -9,6 +9,7 @@ import keras
 
 from trainer.config import Backbone, TrainConfig
 from trainer.network.backbones import build_backbone, preprocessed
+from trainer.network.kept_share import KeptShare, Shared
 from trainer.network.pooling import GeneralizedMeanPooling2D
 
 Tensor = Any
@@ -20,13 +21,15 @@ class Network:
 
     Both take uint8 [N, S, S, 3]; features are float32 [N, F], embeddings unit float32 [N, D].
     ``top`` is what makes embeddings of pretrained features; ``kept`` its part that leaves them as
-    they are, but for a turn to their principal axes, where ``config.keep`` asks for that.
+    they are, but for a turn to their principal axes, where ``config.keep`` asks for that; ``share``
+    says how much of an embedding that part holds, where ``config.keep_unlike`` lets it vary.
     """
 
     backbone: keras.Model
     features: keras.Model
     head: keras.layers.Layer
     kept: keras.layers.Dense | None
+    share: KeptShare | None
     top: keras.Model
     embedder: keras.Model
 
@@ -71,7 +74,8 @@ def build(config: TrainConfig) -> Network:
 
     With ``config.keep`` the embedding is √(1 − keep) · trained, then √keep · pretrained: squared
     distances are the weighted mean of both, and what the backbone knows of pictures unlike the
-    training's is not lost. Both share the stages that stay frozen.
+    training's is not lost. With ``config.keep_unlike`` the share is larger for such pictures. Both
+    parts share the stages that stay frozen.
     Raises ``WeightsError`` when the pretrained weights cannot be had.
     """
     backbone, features = _features(
@@ -84,7 +88,7 @@ def build(config: TrainConfig) -> Network:
     if config.keep:
         embeddings = join(*_beside(backbone, features.input, config))
     embedder = keras.Model(features.input, embeddings, name="gemello")
-    return Network(backbone, features, join.head, join.kept, top, embedder)
+    return Network(backbone, features, join.head, join.kept, join.share, top, embedder)
 
 
 def resized(network: Network, config: TrainConfig) -> keras.Model:
@@ -128,7 +132,7 @@ class _Join:
     """The layers above pooled features; called twice, they are the same layers."""
 
     def __init__(self, config: TrainConfig) -> None:
-        self.head, self.kept = _head(config), None
+        self.head, self.kept, self.share = _head(config), None, None
         # Lengths and differences are small: they need the whole precision.
         self._units = [
             keras.layers.UnitNormalization(name=name, dtype="float32")
@@ -142,12 +146,17 @@ class _Join:
         if config.keep:
             self.kept = keras.layers.Dense(config.keep_dimension, use_bias=False, name="kept")
             self.kept.trainable = False
+        if config.keep_unlike is not None:
+            self.share = KeptShare(config.keep, config.keep_unlike, name="share")
+            self._varying = Shared(name="embedding")
 
     def __call__(self, trained: Tensor, pretrained: Tensor) -> Tensor:
         new = self._units[0](self.head(trained))
         if self.kept is None:
             return new
         old = self._units[1](self.kept(pretrained))
+        if self.share is not None:
+            return self._varying(new, old, self.share(pretrained))
         halves = [share(half) for share, half in zip(self._shares, (new, old), strict=True)]
         return keras.layers.Concatenate(dtype="float32")(halves)
 
