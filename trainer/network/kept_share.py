@@ -46,7 +46,7 @@ class KeptShare(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(self, like: float, unlike: float, **options: Any) -> None:
         # Shares of squared lengths need the whole precision.
-        super().__init__(trainable=False, **{"dtype": "float32", **options})
+        super().__init__(**{"dtype": "float32", **options})
         self.like, self.unlike = like, unlike
 
     def build(self, input_shape: tuple[int | None, int]) -> None:
