@@ -1,6 +1,5 @@
 """The embedding network: uint8 RGB in, preprocessing and a pretrained backbone inside, unit vectors out."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -133,32 +132,26 @@ class _Join:
 
     def __init__(self, config: TrainConfig) -> None:
         self.head, self.kept, self.share = _head(config), None, None
+        self._keep = config.keep
         # Lengths and differences are small: they need the whole precision.
         self._units = [
             keras.layers.UnitNormalization(name=name, dtype="float32")
             for name in ("trained_unit", "kept_unit")
         ]
-        shares = {"trained_share": 1 - config.keep, "kept_share": config.keep}
-        self._shares = [
-            keras.layers.Rescaling(math.sqrt(share), name=name, dtype="float32")
-            for name, share in shares.items()
-        ]
+        self._shared = Shared(name="embedding")
         if config.keep:
             self.kept = keras.layers.Dense(config.keep_dimension, use_bias=False, name="kept")
             self.kept.trainable = False
         if config.keep_unlike is not None:
             self.share = KeptShare(config.keep, config.keep_unlike, name="share")
-            self._varying = Shared(name="embedding")
 
     def __call__(self, trained: Tensor, pretrained: Tensor) -> Tensor:
         new = self._units[0](self.head(trained))
         if self.kept is None:
             return new
         old = self._units[1](self.kept(pretrained))
-        if self.share is not None:
-            return self._varying(new, old, self.share(pretrained))
-        halves = [share(half) for share, half in zip(self._shares, (new, old), strict=True)]
-        return keras.layers.Concatenate(dtype="float32")(halves)
+        share = self.share(pretrained) if self.share else self._keep
+        return self._shared(new, old, share=share)
 
 
 def _head(config: TrainConfig) -> keras.layers.Layer:

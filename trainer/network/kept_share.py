@@ -75,7 +75,7 @@ class KeptShare(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="gemello")
 class Shared(keras.layers.Layer):  # type: ignore[misc]
-    """Unit vectors [N, D], [N, K] and the second's share [N, 1] → [N, D + K], at unit length.
+    """Unit vectors [N, D], [N, K] and the second's share, [N, 1] or a number → [N, D + K], at unit length.
 
     Squared lengths of the parts are 1 − share and share.
     """
