@@ -57,7 +57,7 @@ class Run:
     recall_10: float
     larger_recall_1: float | None
     wall_s: float
-    train_s: float | None
+    train_s: float
     images_per_s: float | None
     peak_mb: float
 
@@ -99,14 +99,9 @@ def ours(data: Path, seed: int, options: list[str], scratch: Path) -> Run:
     return run(OURS, seed, figures, larger, cost, *trained(bundle.manifest))
 
 
-def trained(manifest: Manifest) -> tuple[float | None, float | None]:
-    """Seconds of all epochs, and images a second of those that train the whole network.
-
-    None and None of a manifest whose history does not time its epochs.
-    """
+def trained(manifest: Manifest) -> tuple[float, float | None]:
+    """Seconds of all epochs, and images a second of those that train the whole network."""
     epochs, config = manifest.training["history"]["epochs"], manifest.training["config"]
-    if not all("seconds" in epoch for epoch in epochs):
-        return None, None
     classes = manifest.data["classes"]["train"]
     at_once = min(config["classes_per_batch"], classes)
     steps = config.get("steps_per_epoch") or -(-classes // at_once)
@@ -144,7 +139,7 @@ def run(
     figures: dict[str, Any],
     larger_recall_1: float | None,
     cost: Cost,
-    train_s: float | None,
+    train_s: float,
     images_per_s: float | None,
 ) -> Run:
     return Run(

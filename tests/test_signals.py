@@ -15,7 +15,7 @@ from trainer.fit.signals import Epoch
 from trainer.losses.triplet import SOFT_SCALE
 
 CONFIG = TrainConfig(margin=0.1, epochs=9)
-HEALTHY = Epoch("network", 0.05, 0.4, 0.9, 0.8, 60.0, 0.8)
+HEALTHY = Epoch("network", 0.05, 0.4, 0.9, 0.8, 60.0, 0.8, 10.0)
 
 
 def history(*losses: float, **values: Any) -> list[Epoch]:

@@ -26,6 +26,16 @@ def test_means_are_those_over_steps() -> None:
     assert means.values() == (1.5, 0.5, 4.0)
 
 
+def test_seconds_are_those_to_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 11.0, 14.5])
+    monkeypatch.setattr("trainer.fit.steps.time.monotonic", lambda: next(clock))
+    means = Means()
+    assert means.seconds == 0
+    for _ in range(2):
+        means.add((0.0, 0.0, 0.0))
+    assert means.seconds == 4.5
+
+
 def plain(variables: list[keras.Variable]) -> Parts:
     """Plain gradient descent, so that a step is the gradient."""
     return Parts((keras.optimizers.SGD(0.1), variables))

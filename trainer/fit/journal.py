@@ -76,6 +76,7 @@ class Journal:
             round(signals.spread(embeddings), 4),
             round(signals.effective_rank(embeddings), 1),
             recall,
+            round(means.seconds, 2),
         )
         self.history.epochs.append(epoch)
         shown = "" if recall is None else f", validation recall@1 {recall:.4f}"

@@ -26,7 +26,7 @@ class Epoch:
     ``active`` is the part of anchors (or triplets) that still give a gradient, ``distance`` the mean
     pairwise distance in a batch, ``spread`` the mean standard deviation of a dimension times √D (1
     when unit vectors fill all directions), ``rank`` the effective rank, ``recall`` Recall@1 on the
-    validation classes.
+    validation classes, ``seconds`` what its steps took.
     """
 
     stage: str
@@ -36,6 +36,8 @@ class Epoch:
     spread: float
     rank: float
     recall: float | None
+    # An interrupted run of an earlier version has none.
+    seconds: float = 0.0
 
 
 def spread(embeddings: npt.NDArray[np.floating]) -> float:

@@ -1,5 +1,6 @@
 """One training step, compiled, on one device or on the replicas of a ``tf.distribute`` strategy."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,13 +19,16 @@ Step = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
 class Means:
-    """Means over an epoch's steps of loss, active part and mean distance."""
+    """Means over an epoch's steps of loss, active part and mean distance; ``seconds`` they took."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[Tensor, ...]] = []
+        self._began = time.monotonic()
+        self.seconds = 0.0
 
     def add(self, row: tuple[Tensor, ...]) -> None:
         self._rows.append(row)
+        self.seconds = time.monotonic() - self._began
 
     def values(self) -> tuple[float, float, float]:
         loss, active, distance = (
