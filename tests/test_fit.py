@@ -385,7 +385,7 @@ def test_a_run_that_was_interrupted_after_the_head_does_not_train_it_again(
     history = fit(again, *data, chosen, checkpoint=checkpoint, state=checkpoint.load())
     whole, _, expected = fitted(data)
     assert "going on after the head's epochs" in capfd.readouterr().err
-    assert history.as_rows() == expected.as_rows()
+    assert history.epochs == expected.epochs
     assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-5)
 
 

@@ -1,7 +1,7 @@
 """The signs by which a run shows that it learns, and the alarm when it does not."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +36,8 @@ class Epoch:
     spread: float
     rank: float
     recall: float | None
-    # An interrupted run of an earlier version has none.
-    seconds: float = 0.0
+    # An interrupted run of an earlier version has none. Epochs are equal however long they took.
+    seconds: float = field(default=0.0, compare=False)
 
 
 def spread(embeddings: npt.NDArray[np.floating]) -> float:
