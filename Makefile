@@ -31,8 +31,9 @@ bench-setup: .venv-bench/.installed  ## make .venv-bench with the peer of benchm
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r $<
 	@touch $@
 
+# Many tests start a process of their own and wait for it, so that they gain from running side by side.
 test: check  ## run every check and test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-container: setup-dev  ## build the container and use it (needs a Docker engine)
 	$(BIN)/python -m pytest tests/container --override-ini addopts=
