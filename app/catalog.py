@@ -1,48 +1,21 @@
-"""SQLite: image id → record and vectors. Durable once a call returns (WAL, synchronous=FULL)."""
+"""Image id → record and vectors, in the database; durable once a call returns."""
 
 import json
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from app.database import Database
 from app.encoder import Vectors
-from app.errors import StorageFull, StorageUnavailable
+from app.errors import StorageUnavailable
+from app.filter_sql import loaded, positions
+from app.filters import Filter, Scalar
+from app.schema import put_facts
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE images (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    sha256 TEXT NOT NULL,
-    filename TEXT,
-    label TEXT,
-    metadata TEXT NOT NULL,
-    width INTEGER NOT NULL,
-    height INTEGER NOT NULL,
-    media_type TEXT NOT NULL,
-    bytes INTEGER NOT NULL,
-    created_at TEXT NOT NULL
-) STRICT;
-CREATE INDEX images_sha256 ON images (sha256);
-CREATE TABLE vectors (
-    position INTEGER NOT NULL REFERENCES images (position) ON DELETE CASCADE,
-    model_id TEXT NOT NULL,
-    vector BLOB NOT NULL,
-    PRIMARY KEY (model_id, position)
-) STRICT;
-CREATE TABLE sources (
-    path TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    modified_ns INTEGER NOT NULL
-) STRICT;
-"""
 _COLUMNS = (
     "id, sha256, filename, label, metadata, width, height, media_type, bytes, created_at, position"
 )
@@ -67,64 +40,30 @@ class ImageRecord:
     position: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file of an indexed folder, as it was when it was read."""
-
-    path: str
-    size: int
-    modified_ns: int
-
-
 class Catalog:
-    """The database file. Calls may come from any thread; they take turns."""
+    """The records of a gallery's images, what filters ask of them, and their vectors."""
 
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
-        with _translated():
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        try:
-            with _translated():
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=FULL")
-                self._db.execute("PRAGMA foreign_keys=ON")
-            self._migrate(path)
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _migrate(self, path: Path) -> None:
-        with self._transaction():
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version > SCHEMA_VERSION:
-                raise StorageUnavailable(
-                    f"{path} was written by a newer version of Gemello (schema {version})"
-                )
-            if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.generation = 0
+        """Counts the changes of records, so that what was found of them may be kept till the next."""
 
     def __len__(self) -> int:
-        with self._reading():
-            return int(self._db.execute("SELECT count(*) FROM images").fetchone()[0])
+        with self._database.reading() as db:
+            return int(db.execute("SELECT count(*) FROM images").fetchone()[0])
 
     def put(self, records: Sequence[ImageRecord], vectors: Vectors, model_id: str) -> None:
         """Store records and their vectors [N, D] in one transaction; a known id is replaced.
 
         A replaced image keeps its place in the gallery; its vectors of other models go.
         """
-        with self._transaction():
+        with self._database.transaction() as db:
             for record, vector in zip(records, vectors, strict=True):
-                self._db.execute(
+                db.execute(
                     "DELETE FROM vectors WHERE position = (SELECT position FROM images WHERE id=?)",
                     (record.id,),
                 )
-                (position,) = self._db.execute(
+                (position,) = db.execute(
                     "INSERT INTO images (id, sha256, filename, label, metadata, width, height,"
                     " media_type, bytes, created_at) VALUES (?,?,?,?,?,?,?,?,?,?)"
                     " ON CONFLICT (id) DO UPDATE SET sha256=excluded.sha256,"
@@ -134,57 +73,118 @@ class Catalog:
                     " created_at=excluded.created_at RETURNING position",
                     _row(record),
                 ).fetchone()
-                self._put_vector(int(position), model_id, vector)
+                self._put_vector(db, replace(record, position=int(position)), model_id, vector)
+                put_facts(db, int(position))
+        self.generation += 1
 
-    def put_vectors(self, positions: Sequence[int], vectors: Vectors, model_id: str) -> None:
-        """Store further vectors of images that are there, in one transaction."""
-        with self._transaction():
-            for position, vector in zip(positions, vectors, strict=True):
-                self._put_vector(position, model_id, vector)
+    def put_vectors(self, records: Sequence[ImageRecord], vectors: Vectors, model_id: str) -> None:
+        """Store further vectors of images that are there, in one transaction.
 
-    def _put_vector(self, position: int, model_id: str, vector: Vectors) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-            (position, model_id, np.ascontiguousarray(vector, "<f4").tobytes()),
+        An image that was removed or replaced since its record was read gets none.
+        """
+        with self._database.transaction() as db:
+            for record, vector in zip(records, vectors, strict=True):
+                self._put_vector(db, record, model_id, vector)
+
+    def _put_vector(
+        self, db: sqlite3.Connection, record: ImageRecord, model_id: str, vector: Vectors
+    ) -> None:
+        db.execute(
+            "INSERT OR REPLACE INTO vectors SELECT position, ?, ? FROM images"
+            " WHERE position = ? AND sha256 = ?",
+            (
+                model_id,
+                np.ascontiguousarray(vector, "<f4").tobytes(),
+                record.position,
+                record.sha256,
+            ),
         )
 
-    def delete(self, image_id: str) -> None:
-        with self._transaction():
-            self._db.execute("DELETE FROM images WHERE id = ?", (image_id,))
+    def describe(self, image_id: str, label: str | None, metadata: dict[str, Any]) -> None:
+        """Give an image another label and other metadata; its bytes and vectors stay."""
+        with self._database.transaction() as db:
+            row = db.execute(
+                "UPDATE images SET label = ?, metadata = ? WHERE id = ? RETURNING position",
+                (label, _json(metadata), image_id),
+            ).fetchone()
+            if row is not None:
+                put_facts(db, int(row[0]))
+        self.generation += 1
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Forget images and their vectors, in one transaction; unknown ids are ignored."""
+        with self._database.transaction() as db:
+            db.executemany("DELETE FROM images WHERE id = ?", [(image_id,) for image_id in ids])
+        self.generation += 1
 
     def get(self, ids: Sequence[str]) -> dict[str, ImageRecord]:
         """The records of those ids that exist."""
         found: dict[str, ImageRecord] = {}
-        with self._reading():
-            for start in range(0, len(ids), _CHUNK):
-                chunk = ids[start : start + _CHUNK]
-                marks = ",".join("?" * len(chunk))
-                rows = self._db.execute(
+        with self._database.reading() as db:
+            for chunk, marks in _chunks(ids):
+                rows = db.execute(
                     f"SELECT {_COLUMNS} FROM images WHERE id IN ({marks})",  # noqa: S608
                     chunk,
                 )
                 found.update((row[0], _record(row)) for row in rows)
         return found
 
-    def page(self, after: int, limit: int) -> list[ImageRecord]:
-        """Up to ``limit`` records whose position is greater than ``after``, in order."""
-        with self._reading():
-            rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM images WHERE position > ? ORDER BY position LIMIT ?",  # noqa: S608
-                (after, limit),
+    def page(self, after: int, limit: int, wanted: Filter | None = None) -> list[ImageRecord]:
+        """Up to ``limit`` records beyond the position ``after``, those that ``wanted`` holds for."""
+        chosen, values = positions(wanted) if wanted else ("position", [])
+        with self._database.reading() as db:
+            rows = db.execute(
+                f"SELECT {_COLUMNS} FROM images WHERE position > ? AND position IN ({chosen})"  # noqa: S608
+                " ORDER BY position LIMIT ?",
+                (after, *values, limit),
             )
             return [_record(row) for row in rows]
 
+    def matching(self, wanted: Filter) -> list[str]:
+        """The ids of the images that ``wanted`` holds for, in order of arrival."""
+        chosen, values = positions(wanted)
+        with self._database.reading() as db:
+            rows = db.execute(
+                f"SELECT id FROM images WHERE position IN ({chosen}) ORDER BY position",  # noqa: S608
+                values,
+            )
+            return [row[0] for row in rows]
+
+    def values_of(self, key: str, ids: Sequence[str]) -> dict[str, Scalar]:
+        """What those images have under a filter's ``key``; the least of several values, none of none."""
+        found: dict[str, Scalar] = {}
+        with self._database.reading() as db:
+            for chunk, marks in _chunks(ids):
+                rows = db.execute(
+                    "SELECT id, min(value) FROM images JOIN facts USING (position)"  # noqa: S608
+                    f" WHERE key = ? AND id IN ({marks}) GROUP BY id",
+                    (key, *chunk),
+                )
+                found.update((row[0], loaded(row[1])) for row in rows)
+        return found
+
     def without_vector(self, model_id: str, after: int, limit: int) -> list[ImageRecord]:
         """Up to ``limit`` records beyond the position ``after`` with no vector of ``model_id``."""
-        with self._reading():
-            rows = self._db.execute(
+        with self._database.reading() as db:
+            rows = db.execute(
                 f"SELECT {_COLUMNS} FROM images WHERE position > ? AND NOT EXISTS"  # noqa: S608
                 " (SELECT 1 FROM vectors WHERE model_id = ? AND position = images.position)"
                 " ORDER BY position LIMIT ?",
                 (after, model_id, limit),
             )
             return [_record(row) for row in rows]
+
+    def count_vectors(self, model_id: str) -> int:
+        """How many images have a vector of ``model_id``."""
+        with self._database.reading() as db:
+            query = "SELECT count(*) FROM vectors WHERE model_id = ?"
+            return int(db.execute(query, (model_id,)).fetchone()[0])
+
+    def keep_vectors(self, *model_ids: str) -> None:
+        """Forget the vectors of all other models."""
+        marks = ",".join("?" * len(model_ids))
+        with self._database.transaction() as db:
+            db.execute(f"DELETE FROM vectors WHERE model_id NOT IN ({marks})", model_ids)  # noqa: S608
 
     def vectors(
         self, model_id: str, dimension: int, chunk: int = 4096
@@ -195,8 +195,8 @@ class Catalog:
         """
         after = 0
         while True:
-            with self._reading():
-                rows = self._db.execute(
+            with self._database.reading() as db:
+                rows = db.execute(
                     "SELECT position, id, vector FROM vectors JOIN images USING (position)"
                     " WHERE model_id = ? AND position > ? ORDER BY position LIMIT ?",
                     (model_id, after, chunk),
@@ -213,44 +213,23 @@ class Catalog:
 
     def digests(self) -> set[str]:
         """The SHA-256 of every image that some record needs."""
-        with self._reading():
-            return {row[0] for row in self._db.execute("SELECT sha256 FROM images")}
+        with self._database.reading() as db:
+            return {row[0] for row in db.execute("SELECT sha256 FROM images")}
 
     def uses(self, digest: str) -> bool:
-        with self._reading():
+        with self._database.reading() as db:
             query = "SELECT 1 FROM images WHERE sha256 = ? LIMIT 1"
-            return self._db.execute(query, (digest,)).fetchone() is not None
+            return db.execute(query, (digest,)).fetchone() is not None
 
-    def knows(self, source: Source) -> bool:
-        """Whether this very file, by path, size and time of change, was read before."""
-        with self._reading():
-            query = "SELECT 1 FROM sources WHERE path = ? AND size = ? AND modified_ns = ?"
-            row = self._db.execute(query, (source.path, source.size, source.modified_ns)).fetchone()
-            return row is not None
 
-    def remember(self, sources: Iterable[Source]) -> None:
-        with self._transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)",
-                [(s.path, s.size, s.modified_ns) for s in sources],
-            )
+def _chunks(ids: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        yield chunk, ",".join("?" * len(chunk))
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        with self._lock, _translated():
-            yield
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._lock, _translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+def _json(metadata: dict[str, Any]) -> str:
+    return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
 
 
 def _row(record: ImageRecord) -> tuple[object, ...]:
@@ -259,7 +238,7 @@ def _row(record: ImageRecord) -> tuple[object, ...]:
         record.sha256,
         record.filename,
         record.label,
-        json.dumps(record.metadata, ensure_ascii=False, separators=(",", ":")),
+        _json(record.metadata),
         record.width,
         record.height,
         record.media_type,
@@ -275,13 +254,3 @@ def _record(row: tuple[Any, ...]) -> ImageRecord:
     except ValueError as exc:
         raise StorageUnavailable(f"the record of {values['id']!r} has been altered") from exc
     return ImageRecord(**{**values, "metadata": metadata})
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as exc:
-        if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise StorageFull() from exc
-        raise StorageUnavailable(f"the database says {exc}") from exc

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from app.errors import ImageError, Overloaded
-from app.images import ImageLimits, PreparedImage, prepare
+from app.images import Box, ImageLimits, PreparedImage, prepare
 
 
 class DecodePool:
@@ -20,8 +20,10 @@ class DecodePool:
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, "decode")
         self._room = threading.BoundedSemaphore(queue_size)
 
-    def prepare(self, images: Sequence[bytes], size: int) -> list[PreparedImage | ImageError]:
-        """One result for each image, in order: the image at ``size``, or why it is none.
+    def prepare(
+        self, images: Sequence[bytes], size: int, box: Box | None = None
+    ) -> list[PreparedImage | ImageError]:
+        """One result for each image, in order: the image (or its ``box``) at ``size``, or why not.
 
         Raises ``Overloaded`` when too many are waiting.
         """
@@ -30,7 +32,7 @@ class DecodePool:
             for data in images:
                 if not self._room.acquire(blocking=False):
                     raise Overloaded()
-                future = self._pool.submit(self._prepare, data, size)
+                future = self._pool.submit(self._prepare, data, size, box)
                 future.add_done_callback(lambda _: self._room.release())
                 futures.append(future)
         except Overloaded:
@@ -42,8 +44,8 @@ class DecodePool:
     def close(self) -> None:
         self._pool.shutdown()
 
-    def _prepare(self, data: bytes, size: int) -> PreparedImage | ImageError:
+    def _prepare(self, data: bytes, size: int, box: Box | None) -> PreparedImage | ImageError:
         try:
-            return prepare(data, size, self._limits)
+            return prepare(data, size, self._limits, box)
         except ImageError as exc:
             return exc

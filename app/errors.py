@@ -16,6 +16,9 @@ GemelloError
 │   ├── ModelNotFound        no such model, or no such version
 │   ├── ModelCorrupt         a file does not match the manifest's checksum
 │   └── RuntimeUnavailable   the chosen runtime is not installed, or refuses the model
+├── JobError
+│   ├── JobNotFound          no such job
+│   └── JobConflict          another job does the same
 ├── Overloaded               the queue is full; try again after ``retry_after_s``
 └── NotReady                 the service is still starting, or the model failed its probe
 
@@ -153,6 +156,29 @@ class RuntimeUnavailable(ModelError):
     def __init__(self, runtime: str, reason: str) -> None:
         super().__init__(f"The runtime {runtime!r} cannot serve this model: {reason}.")
         self.runtime, self.reason = runtime, reason
+
+
+class JobError(GemelloError):
+    code = "job_error"
+    title = "Job error"
+
+
+class JobNotFound(JobError):
+    code = "job_not_found"
+    title = "No such job"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"There is no job with the id {job_id!r}.")
+        self.job_id = job_id
+
+
+class JobConflict(JobError):
+    code = "job_conflict"
+    title = "Another job does the same"
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"{reason}; see the job {job_id}.")
+        self.job_id = job_id
 
 
 class Overloaded(GemelloError):

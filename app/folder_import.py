@@ -9,10 +9,10 @@ from pathlib import Path
 
 import structlog
 
-from app.catalog import Catalog, Source
 from app.errors import Overloaded, SettingsError
 from app.gallery import AddResult, Gallery, NewImage
 from app.images import SUFFIXES
+from app.sources import Source, Sources
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ def label_of(path: Path, root: Path) -> str | None:
 
 def import_folder(
     gallery: Gallery,
-    catalog: Catalog,
+    known: Sources,
     root: Path,
     progress: Progress,
     *,
@@ -73,7 +73,7 @@ def import_folder(
     while not stop.is_set() and (chunk := list(islice(files, _CHUNK))):
         progress.seen += len(chunk)
         sources = [(path, _source(path)) for path in chunk]
-        new = [(path, source) for path, source in sources if not catalog.knows(source)]
+        new = [(path, source) for path, source in sources if not known.knows(source)]
         if not new:
             continue
         images = [
@@ -95,7 +95,7 @@ def import_folder(
         if results:
             # A file that could not be read may be mended without a change of its date.
             read = zip(new, images, strict=True)
-            catalog.remember(source for (_, source), image in read if image.data)
+            known.remember(source for (_, source), image in read if image.data)
 
 
 def _add(gallery: Gallery, images: Sequence[NewImage], stop: threading.Event) -> list[AddResult]:

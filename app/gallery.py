@@ -1,15 +1,13 @@
-"""The domain: a gallery of images that can be added to, removed from and searched. No HTTP."""
+"""The domain: a gallery of images that can be added to, changed and removed from. No HTTP."""
 
 import contextlib
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-import structlog
 
-from app.batching import Batcher
 from app.blobs import BlobStore, sha256
 from app.catalog import Catalog, ImageRecord
 from app.decoding import DecodePool
@@ -19,21 +17,19 @@ from app.errors import (
     ImageConflict,
     ImageError,
     ImageNotFound,
-    ImageUndecodable,
-    StorageUnavailable,
 )
-from app.images import Pixels, PreparedImage
-from app.index import VectorIndex
+from app.filters import Filter
+from app.images import PreparedImage
+from app.live import Active, Live
+from app.metadata import check_metadata, merged
 from app.metrics import Metrics
-
-log = structlog.get_logger()
+from app.reembedding import Reembedder
 
 OnConflict = Literal["skip", "replace", "error"]
 Status = Literal["created", "replaced", "skipped", "failed"]
 
 DEFAULT_ID_LENGTH = 32
 """Hex digits of the SHA-256 that make an id: 128 bits, so that nobody can make two collide."""
-_REEMBED_CHUNK = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +52,6 @@ class AddResult:
     error: GemelloError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A search result: the image and its Euclidean distance from the query; rank from 1."""
-
-    rank: int
-    distance: float
-    image: ImageRecord
-
-
-@dataclass(frozen=True, slots=True)
-class SearchPage:
-    """A page of the sorted gallery; ``next_offset`` is None on the last one."""
-
-    query: PreparedImage
-    matches: list[Match]
-    total: int
-    offset: int
-    next_offset: int | None
-
-
 class Gallery:
     """A gallery on this machine: SQLite, files, and an index in memory.
 
@@ -87,13 +63,13 @@ class Gallery:
         self,
         catalog: Catalog,
         blobs: BlobStore,
-        index: VectorIndex,
-        batcher: Batcher,
+        active: Active,
         decoder: DecodePool,
         metrics: Metrics,
     ) -> None:
-        self._catalog, self._blobs, self._index = catalog, blobs, index
-        self._batcher, self._decoder, self._metrics = batcher, decoder, metrics
+        self._catalog, self._blobs, self._active = catalog, blobs, active
+        self._decoder, self._metrics = decoder, metrics
+        self._reembedder = Reembedder(catalog, blobs, decoder)
         self._writing = threading.RLock()
 
     def load(self) -> int:
@@ -102,45 +78,34 @@ class Gallery:
         Vectors come from the catalog; images without one of this model are embedded from their
         stored bytes; files that no record needs are removed.
         """
-        encoder = self._batcher.encoder
+        live = self._active.live
         with self._writing:
             self._blobs.collect(self._catalog.digests())
-            embedded = self._embed_missing()
-            for ids, vectors in self._catalog.vectors(encoder.model_id, encoder.dimension):
-                self._index.add(ids, vectors)
+            embedded = sum(chunk.embedded for chunk in self._reembedder.missing(live.batcher))
+            self._fill(live)
         return embedded
 
-    def _embed_missing(self) -> int:
-        encoder, count, after = self._batcher.encoder, 0, 0
-        while records := self._catalog.without_vector(encoder.model_id, after, _REEMBED_CHUNK):
-            after = records[-1].position
-            good = [
-                (record, pixels)
-                for record in records
-                if (pixels := self._stored_pixels(record)) is not None
-            ]
-            if good:
-                vectors = self._batcher.embed(np.stack([pixels for _, pixels in good]))
-                positions = [record.position for record, _ in good]
-                self._catalog.put_vectors(positions, vectors, encoder.model_id)
-            count += len(good)
-        return count
+    def switch(self, new: Live, remember: Callable[[], None]) -> None:
+        """Let the model of ``new``, whose index is empty, answer from now on.
 
-    def _stored_pixels(self, record: ImageRecord) -> Pixels | None:
-        """One damaged file must not keep the others from being found; it is named in the log."""
-        try:
-            (prepared,) = self._decoder.prepare(
-                [self._blobs.get(record.sha256)], self._batcher.encoder.input_size
-            )
-        except StorageUnavailable as exc:
-            prepared = ImageUndecodable(exc.reason)
-        if isinstance(prepared, ImageError):
-            log.error("image cannot be searched", id=record.id, reason=str(prepared))
-            return None
-        return prepared.pixels
+        Images that it does not know are embedded first, so most should be before; writes wait
+        meanwhile, searches do not. ``remember`` writes the choice down once nothing can go wrong.
+        Raises ``Overloaded`` when too busy, and then nothing has changed.
+        """
+        with self._writing:
+            for _ in self._reembedder.missing(new.batcher):
+                pass
+            self._fill(new)
+            remember()
+            self._active.swap(new)
+
+    def _fill(self, live: Live) -> None:
+        encoder = live.encoder
+        for ids, vectors in self._catalog.vectors(encoder.model_id, encoder.dimension):
+            live.index.add(ids, vectors)
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._active.live.index)
 
     def add(self, images: Sequence[NewImage], on_conflict: OnConflict = "skip") -> list[AddResult]:
         """Store images; one result for each, in order. What is reported stored is durable.
@@ -148,15 +113,29 @@ class Gallery:
         Raises ``Overloaded``, ``StorageFull`` or ``StorageUnavailable`` for the call as a whole,
         and then nothing of it was stored.
         """
-        encoder = self._batcher.encoder
+        while True:
+            with self._active.use() as live:
+                results = self._add(live, images, on_conflict)
+            # Another model took over while they were embedded: its vectors are wanted.
+            if results is not None:
+                break
+        self._metrics.images_added.inc(sum(r.status == "created" for r in results))
+        return results
+
+    def _add(
+        self, live: Live, images: Sequence[NewImage], on_conflict: OnConflict
+    ) -> list[AddResult] | None:
+        """None when ``live`` is no longer the model that answers, and nothing was stored."""
         with self._metrics.stage("decode"):
-            prepared = self._decoder.prepare([i.data for i in images], encoder.input_size)
+            prepared = self._decoder.prepare([i.data for i in images], live.encoder.input_size)
         good = [p for p in prepared if isinstance(p, PreparedImage)]
         if not good:
             return [AddResult("failed", error=p) for p in prepared if isinstance(p, ImageError)]
         with self._metrics.stage("embed"):
-            vectors = iter(self._batcher.embed(np.stack([p.pixels for p in good])))
+            vectors = iter(live.batcher.embed(np.stack([p.pixels for p in good])))
         with self._metrics.stage("store"), self._writing:
+            if live is not self._active.live:
+                return None
             results: list[AddResult] = []
             plan = _Plan(self._catalog, on_conflict)
             for new, what in zip(images, prepared, strict=True):
@@ -164,11 +143,10 @@ class Gallery:
                     results.append(AddResult("failed", error=what))
                 else:
                     results.append(plan.add(new, what, next(vectors)))
-            self._commit(plan, encoder.model_id)
-        self._metrics.images_added.inc(sum(r.status == "created" for r in results))
+            self._commit(plan, live)
         return results
 
-    def _commit(self, plan: "_Plan", model_id: str) -> None:
+    def _commit(self, plan: "_Plan", live: Live) -> None:
         if not plan.writes:
             return
         records = [write.record for write in plan.writes.values()]
@@ -176,11 +154,11 @@ class Gallery:
         try:
             for write in plan.writes.values():
                 self._blobs.put(write.data)
-            self._catalog.put(records, vectors, model_id)
+            self._catalog.put(records, vectors, live.encoder.model_id)
         except GemelloError:
             self._drop_unused([record.sha256 for record in records])
             raise
-        self._index.add(list(plan.writes), vectors)
+        live.index.add(list(plan.writes), vectors)
         self._drop_unused(plan.replaced)
 
     def get(self, image_id: str) -> ImageRecord:
@@ -195,18 +173,44 @@ class Gallery:
         record = self.get(image_id)
         return record, self._blobs.get(record.sha256)
 
-    def list_images(self, after: int = 0, limit: int = 100) -> list[ImageRecord]:
-        """Records in order of arrival, those after the position ``after``."""
-        return self._catalog.page(after, limit)
+    def list_images(
+        self, after: int = 0, limit: int = 100, wanted: Filter | None = None
+    ) -> list[ImageRecord]:
+        """Records in order of arrival, beyond the position ``after``: those ``wanted`` holds for."""
+        return self._catalog.page(after, limit, wanted)
+
+    def update(self, image_id: str, changes: Mapping[str, Any]) -> ImageRecord:
+        """Change ``label`` and ``metadata``, where given; the vector stays. Durable once it returns.
+
+        Metadata are merged: a key that is None goes, one that is not named stays (RFC 7396).
+        Raises ``ImageNotFound``, or ``ParameterInvalid`` when too much would be kept.
+        """
+        with self._writing:
+            record = self.get(image_id)
+            label = changes.get("label", record.label)
+            metadata = check_metadata(merged(record.metadata, changes.get("metadata", {})))
+            self._catalog.describe(image_id, label, metadata)
+        return replace(record, label=label, metadata=metadata)
 
     def remove(self, image_id: str) -> None:
         """Forget an image and its bytes. Raises ``ImageNotFound`` or ``StorageUnavailable``."""
         with self._writing:
-            record = self.get(image_id)
-            self._catalog.delete(image_id)
-            self._index.remove([image_id])
-            self._drop_unused([record.sha256])
-        self._metrics.images_removed.inc()
+            self.get(image_id)
+            self._remove([image_id])
+
+    def remove_where(self, wanted: Filter) -> int:
+        """Forget all images that ``wanted`` holds for, at once; return how many."""
+        with self._writing:
+            ids = self._catalog.matching(wanted)
+            self._remove(ids)
+        return len(ids)
+
+    def _remove(self, ids: Sequence[str]) -> None:
+        records = self._catalog.get(ids)
+        self._catalog.delete(ids)
+        self._active.live.index.remove(ids)
+        self._drop_unused([record.sha256 for record in records.values()])
+        self._metrics.images_removed.inc(len(ids))
 
     def _drop_unused(self, digests: Sequence[str]) -> None:
         # What cannot be removed now is collected at the next start.
@@ -214,42 +218,6 @@ class Gallery:
             for digest in digests:
                 if not self._catalog.uses(digest):
                     self._blobs.delete(digest)
-
-    def search(self, data: bytes, top_k: int = 10, offset: int = 0) -> SearchPage:
-        """The gallery sorted by distance from an image, ``top_k`` entries from ``offset`` on.
-
-        Raises an ``ImageError`` when ``data`` is no image, ``Overloaded`` when too busy.
-        """
-        encoder = self._batcher.encoder
-        with self._metrics.stage("decode"):
-            (prepared,) = self._decoder.prepare([data], encoder.input_size)
-        if isinstance(prepared, ImageError):
-            raise prepared
-        with self._metrics.stage("embed"):
-            query = self._batcher.embed(prepared.pixels[None])
-        with self._metrics.stage("search"):
-            return self._page(prepared, query, top_k, offset)
-
-    def _page(self, prepared: PreparedImage, query: Vectors, k: int, offset: int) -> SearchPage:
-        while True:
-            total = len(self._index)
-            if offset >= total:
-                return SearchPage(prepared, [], total, offset, None)
-            ids, distances = self._index.search(query, offset + k)
-            wanted = ids[0][offset:]
-            records = self._catalog.get(wanted)
-            # An image removed since the index answered: ask again, so that no page comes short.
-            if len(records) == len(wanted):
-                break
-        matches = [
-            Match(rank, float(distance), records[image_id])
-            for rank, (image_id, distance) in enumerate(
-                zip(wanted, distances[0][offset:], strict=True), start=offset + 1
-            )
-        ]
-        following = offset + len(matches)
-        next_offset = following if following < total else None
-        return SearchPage(prepared, matches, total, offset, next_offset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Pillow's exceptions end here; what leaves is an array or one of our ``ImageError
 """
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from app.errors import ImageError, ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
+from app.errors import (
+    ImageError,
+    ImageTooLarge,
+    ImageTypeUnsupported,
+    ImageUndecodable,
+    ParameterInvalid,
+)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -44,6 +51,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = frozenset({5, 6, 7, 8})
+# A side that no JPEG has: asking for it decodes at full scale.
+_WHOLE = 65_536
 
 # ``ImageLimits.max_pixels`` is checked before anything is decoded, and is stricter.
 Image.MAX_IMAGE_PIXELS = None
@@ -59,6 +68,27 @@ class ImageLimits:
 
 
 DEFAULT_LIMITS = ImageLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of an upright picture: left, top, right, bottom, as shares of its sides in 0–1."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            raise ParameterInvalid("box", "expected x1,y1,x2,y2 in 0–1 with x1 < x2 and y1 < y2")
+
+    def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """The same in whole pixels, at least one wide and high."""
+        left = min(round(self.left * width), width - 1)
+        top = min(round(self.top * height), height - 1)
+        right, bottom = round(self.right * width), round(self.bottom * height)
+        return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +112,24 @@ class _Opened:
     media_type: str
 
 
-def prepare(data: bytes, size: int, limits: ImageLimits = DEFAULT_LIMITS) -> PreparedImage:
+def prepare(
+    data: bytes, size: int, limits: ImageLimits = DEFAULT_LIMITS, box: Box | None = None
+) -> PreparedImage:
     """Decode ``data`` and stretch it to ``size`` × ``size``: the preprocessing of every model.
+
+    With a ``box`` that part of the upright picture is taken, as if it had been cut out before.
 
     Stretching keeps the whole picture in view whatever its shape; bicubic with antialiasing.
     A JPEG much larger than ``size`` is decoded at a reduced scale, never below twice ``size``.
     Raises ``ImageUndecodable``, ``ImageTypeUnsupported`` or ``ImageTooLarge``.
     """
-    opened = _open(data, limits, at_least=2 * size)
-    pixels = np.asarray(
-        opened.image.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    )
+    least = min(box.right - box.left, box.bottom - box.top) if box else 1
+    opened = _open(data, limits, at_least=min(math.ceil(2 * size / least), _WHOLE))
+    picture = opened.image
+    if box:
+        # Cut before it is shrunk, so that nothing around the box shines into it.
+        picture = picture.crop(box.pixels(*picture.size))
+    pixels = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0))
     return PreparedImage(pixels, opened.width, opened.height, opened.media_type)
 
 

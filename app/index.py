@@ -29,6 +29,10 @@ class VectorIndex(Protocol):
         """Forget ids; unknown ones are ignored."""
         ...
 
+    def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
+        """A copy of the vector of each id that is there."""
+        ...
+
     def search(
         self, queries: Vectors, k: int, allowed: Collection[str] | None = None
     ) -> tuple[list[list[str]], npt.NDArray[np.float32]]:
@@ -70,6 +74,11 @@ class FlatIndex:
     def remove(self, ids: Collection[str]) -> None:
         with self._lock:
             self._remove([image_id for image_id in set(ids) if image_id in self._slots])
+
+    def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
+        with self._lock:
+            vectors = self._vectors()
+            return {i: vectors[self._slots[i]].copy() for i in ids if i in self._slots}
 
     def _remove(self, ids: Sequence[str]) -> None:
         """Fill each hole with the last vector, then cut the end off: no vector moves twice."""

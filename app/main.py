@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from app import __version__
-from app.api import gallery, health, search
+from app.api import gallery, health, jobs, models, search
 from app.api.context import RequestContext
 from app.api.errors import add_error_handlers
 from app.api.limits import RequestLimits
@@ -41,7 +41,13 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = service
-    for router in (search.router, gallery.router, health.router):
+    for router in (
+        search.router,
+        gallery.router,
+        models.router,
+        jobs.router,
+        health.router,
+    ):
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(RequestLimits, settings=settings)

@@ -83,6 +83,8 @@ class Calibration(_Part):
 
 
 class Manifest(_Part):
+    """What a published model is, where it came from, and what it was measured to do."""
+
     format_version: Literal[1] = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     version: str = Field(pattern=r"^[1-9][0-9]*$", description="A number that counts up.")
@@ -99,6 +101,14 @@ class Manifest(_Part):
     calibration: Calibration | None = None
     files: dict[str, str] = Field(description="SHA-256 of every file of the bundle but this one.")
     model_id: str = Field(description="SHA-256 of the serving graph plus its preprocessing.")
+
+    def score(self, distance: float) -> float | None:
+        """Probability that a result at ``distance`` is a match; None without a calibration."""
+        return self.calibration.probability(distance) if self.calibration else None
+
+    def match(self, distance: float) -> bool | None:
+        """Whether a result at ``distance`` is called a match; None without a calibration."""
+        return self.calibration.matches(distance) if self.calibration else None
 
 
 def model_id(files: dict[str, str], input_size: int, preprocessing: Preprocessing) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -54,10 +56,21 @@ class Metrics:
         """Report ``read()`` whenever Prometheus asks."""
         Gauge(name, description, registry=self.registry).set_function(read)
 
-    def info(self, name: str, description: str, labels: Mapping[str, str]) -> None:
-        """A gauge of constant 1 that carries facts as labels."""
-        Gauge(name, description, list(labels), registry=self.registry).labels(**labels).set(1)
+    def info(self, name: str, description: str, read: Callable[[], Mapping[str, str]]) -> None:
+        """A gauge of constant 1 that carries facts as labels, as they are when it is asked for."""
+        self.registry.register(_Facts(name, description, read))
 
     def render(self) -> bytes:
         """The text exposition format."""
         return generate_latest(self.registry)
+
+
+class _Facts(Collector):
+    def __init__(self, name: str, description: str, read: Callable[[], Mapping[str, str]]) -> None:
+        self._name, self._description, self._read = name, description, read
+
+    def collect(self) -> Iterator[Metric]:
+        facts = self._read()
+        family = GaugeMetricFamily(self._name, self._description, labels=list(facts))
+        family.add_metric(list(facts.values()), 1)
+        yield family

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,19 +13,27 @@ from typing import Literal
 import numpy as np
 import structlog
 
-from app.batching import Batcher
+from app import model_swap
 from app.blobs import BlobStore
 from app.catalog import Catalog
+from app.choices import Choices
 from app.config import Settings
+from app.database import Database
 from app.decoding import DecodePool
 from app.encoder import Vectors
-from app.errors import GemelloError, NotReady, SettingsError
+from app.errors import NotReady, SettingsError
 from app.folder_import import Progress, import_folder
 from app.gallery import Gallery
-from app.index import FlatIndex
+from app.job_runner import JobRunner
+from app.jobs import Jobs
+from app.live import Active
 from app.metrics import Metrics
-from app.model_store import Bundle, resolve
-from app.runtimes import load_encoder
+from app.model_store import resolve
+from app.model_swap import ModelSwap
+from app.models import Models
+from app.reembedding import Reembedder
+from app.search import Searcher
+from app.sources import Sources
 
 log = structlog.get_logger()
 
@@ -53,38 +62,31 @@ class Service:
         Raises ``SettingsError``, ``ModelError`` or ``StorageUnavailable``; nothing runs then.
         """
         self.settings = settings
-        self.bundle: Bundle = resolve(settings.model_store, settings.model)
-        encoder = load_encoder(
-            self.bundle,
-            settings.runtime,
-            precision=settings.precision,
-            threads=settings.inference_threads,
-        )
+        # What is misspelt is refused before anything is made.
+        resolve(settings.model_store, settings.model, verify_files=False)
         if settings.gallery_dir and not settings.gallery_dir.is_dir():
             raise SettingsError(f"GEMELLO_GALLERY_DIR={settings.gallery_dir} is not a folder.")
-        self._lock = _own(settings.data_dir)
-        try:
+        with ExitStack() as undo:
+            self._lock = _own(settings.data_dir)
+            undo.callback(os.close, self._lock)
             blobs = BlobStore(settings.data_dir / "blobs")
-            self._catalog = Catalog(settings.data_dir / "gallery.sqlite3")
-        except GemelloError:
-            os.close(self._lock)
-            raise
+            self._database = Database(settings.data_dir / "gallery.sqlite3")
+            undo.callback(self._database.close)
+            self.models = Models(settings, Choices(self._database))
+            self.active = Active(self.models.at_start())
+            undo.pop_all()
         self.metrics = Metrics()
         self.startup = Startup()
-        self.batcher = Batcher(
-            encoder, max_batch=settings.max_batch, queue_size=settings.queue_size
-        )
         self._decoder = DecodePool(
             settings.image_limits, threads=settings.decode_threads, queue_size=settings.queue_size
         )
-        self.gallery = Gallery(
-            self._catalog,
-            blobs,
-            FlatIndex(encoder.dimension),
-            self.batcher,
-            self._decoder,
-            self.metrics,
-        )
+        catalog = Catalog(self._database)
+        parts = (catalog, blobs, self.active, self._decoder, self.metrics)
+        self.gallery, self.searcher = Gallery(*parts), Searcher(*parts)
+        self.jobs = Jobs(self._database)
+        reembedder = Reembedder(catalog, blobs, self._decoder)
+        swap = ModelSwap(self.models, self.active, self.gallery, catalog, reembedder)
+        self.runner = JobRunner(self.jobs, {model_swap.KIND: swap})
         self._stop = threading.Event()
         self._starter = threading.Thread(target=self._start, name="startup", daemon=True)
         self._report_gauges()
@@ -99,9 +101,10 @@ class Service:
         self._stop.set()
         if self._starter.ident is not None:
             self._starter.join()
+        self.runner.stop()
         self._decoder.close()
-        self.batcher.close()
-        self._catalog.close()
+        self.active.close()
+        self._database.close()
         os.close(self._lock)
 
     def check_ready(self) -> None:
@@ -109,25 +112,16 @@ class Service:
         if self.startup.state != "ready":
             raise NotReady(self.startup.reason)
 
-    def score(self, distance: float) -> float | None:
-        """Probability that a result at ``distance`` is a match; None without a calibration."""
-        calibration = self.bundle.manifest.calibration
-        return calibration.probability(distance) if calibration else None
-
-    def match(self, distance: float) -> bool | None:
-        """Whether a result at ``distance`` is called a match; None without a calibration."""
-        calibration = self.bundle.manifest.calibration
-        return calibration.matches(distance) if calibration else None
-
     def probe(self) -> "Future[Vectors] | None":
         """Ask the model for an embedding; None when it gave one a moment ago.
 
         Raises ``Overloaded`` when the queue is full.
         """
-        if time.monotonic() - self.batcher.last_success < _FRESH_S:
+        batcher = self.active.live.batcher
+        if time.monotonic() - batcher.last_success < _FRESH_S:
             return None
-        size = self.batcher.encoder.input_size
-        return self.batcher.submit(np.full((1, size, size, 3), 128, np.uint8))
+        size = batcher.encoder.input_size
+        return batcher.submit(np.full((1, size, size, 3), 128, np.uint8))
 
     def _start(self) -> None:
         try:
@@ -143,6 +137,7 @@ class Service:
             return
         if not self._stop.is_set():
             self.startup.state = "ready"
+            self.runner.start()
             log.info("ready", seconds=round(time.monotonic() - self.startup.started, 2))
 
     def _index(self, folder: Path) -> None:
@@ -151,7 +146,7 @@ class Service:
         self.startup.reason = f"{folder} is being indexed"
         import_folder(
             self.gallery,
-            self._catalog,
+            Sources(self._database),
             folder,
             progress,
             max_bytes=self.settings.max_image_bytes,
@@ -160,21 +155,20 @@ class Service:
         log.info("folder indexed", folder=str(folder), added=progress.added, failed=progress.failed)
 
     def _report_gauges(self) -> None:
-        manifest = self.bundle.manifest
         self.metrics.gauge(
             "gemello_gallery_images", "Images in the gallery.", lambda: len(self.gallery)
         )
         self.metrics.gauge(
-            "gemello_queue_depth", "Inferences that wait.", lambda: self.batcher.depth
+            "gemello_queue_depth", "Inferences that wait.", lambda: self.active.live.batcher.depth
         )
         self.metrics.gauge(
             "gemello_ready", "1 once ready.", lambda: float(self.startup.state == "ready")
         )
-        self.metrics.info(
-            "gemello_model_info",
-            "The model that serves.",
-            {"name": manifest.name, "version": manifest.version, "id": manifest.model_id},
-        )
+        self.metrics.info("gemello_model_info", "The model that answers.", self._model_facts)
+
+    def _model_facts(self) -> dict[str, str]:
+        model = self.active.live.manifest
+        return {"name": model.name, "version": model.version, "id": model.model_id}
 
 
 def _own(data_dir: Path) -> int:

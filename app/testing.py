@@ -1,11 +1,13 @@
 """Shipped fakes, for tests here and in what is built on Gemello."""
 
 import hashlib
+from datetime import UTC, datetime
 
 import numpy as np
 
-from app.encoder import Vectors, check_images
+from app.encoder import Encoder, Vectors, check_images
 from app.images import Pixels
+from app.manifest import Backbone, Manifest
 
 
 class FakeEncoder:
@@ -29,3 +31,19 @@ class FakeEncoder:
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vectors = (vectors / lengths).astype(np.float32)
         return unit
+
+
+def described(encoder: Encoder, name: str = "fake") -> Manifest:
+    """What a bundle of ``encoder`` would say of itself."""
+    return Manifest(
+        name=name,
+        version="1",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        dimension=encoder.dimension,
+        input_size=encoder.input_size,
+        backbone=Backbone(name="none", weights="none", licence="Apache-2.0"),
+        training={},
+        data={},
+        files={},
+        model_id=encoder.model_id,
+    )

@@ -8,13 +8,17 @@ from pathlib import Path
 from app.batching import Batcher
 from app.blobs import BlobStore
 from app.catalog import Catalog
+from app.database import Database
 from app.decoding import DecodePool
 from app.encoder import Encoder
 from app.gallery import Gallery
 from app.images import DEFAULT_LIMITS
 from app.index import FlatIndex
+from app.live import Active, Live
 from app.metrics import Metrics
-from app.testing import FakeEncoder
+from app.search import Options, Query, Searcher, SearchPage
+from app.sources import Sources
+from app.testing import FakeEncoder, described
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,16 @@ class Parts:
     """A gallery and what it is made of."""
 
     gallery: Gallery
+    searcher: Searcher
     catalog: Catalog
+    sources: Sources
     blobs: BlobStore
     index: FlatIndex
     embedded_again: int
+
+    def search(self, data: bytes, top_k: int = 10, offset: int = 0) -> SearchPage:
+        """The gallery in order of distance from an image."""
+        return self.searcher.search(Query([data]), Options(top_k, offset))
 
 
 @contextmanager
@@ -39,15 +49,19 @@ def opened(
     """Open the gallery in ``root`` and load it, as a start of the service does."""
     encoder = encoder or FakeEncoder()
     root.mkdir(exist_ok=True)
-    database, files = catalog(root / "gallery.sqlite3"), blobs(root / "blobs")
-    batcher, decoder = Batcher(encoder), DecodePool(DEFAULT_LIMITS)
-    index = FlatIndex(encoder.dimension)
-    gallery = Gallery(database, files, index, batcher, decoder, Metrics())
+    database, files = Database(root / "gallery.sqlite3"), blobs(root / "blobs")
+    records = catalog(database)
+    index, decoder = FlatIndex(encoder.dimension), DecodePool(DEFAULT_LIMITS)
+    active = Active(Live(described(encoder), Batcher(encoder), index))
+    parts = (records, files, active, decoder, Metrics())
+    gallery = Gallery(*parts)
     try:
-        yield Parts(gallery, database, files, index, gallery.load())
+        yield Parts(
+            gallery, Searcher(*parts), records, Sources(database), files, index, gallery.load()
+        )
     finally:
         decoder.close()
-        batcher.close()
+        active.close()
         database.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from app import decoding
 from app.decoding import DecodePool
 from app.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable, Overloaded
-from app.images import DEFAULT_LIMITS, ImageLimits, PreparedImage, prepare
+from app.images import DEFAULT_LIMITS, Box, ImageLimits, PreparedImage, prepare
 from tests.images import picture
 
 PATIENCE_S = 10
@@ -43,7 +43,7 @@ def test_nothing_gives_nothing() -> None:
 def test_a_full_queue_is_an_answer_and_room_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     entered, released = threading.Event(), threading.Event()
 
-    def slow(data: bytes, size: int, limits: ImageLimits) -> PreparedImage:
+    def slow(data: bytes, size: int, limits: ImageLimits, box: Box | None = None) -> PreparedImage:
         entered.set()
         assert released.wait(PATIENCE_S)
         return prepare(data, size, limits)
@@ -68,7 +68,9 @@ def test_no_more_than_the_threads_are_unpacked_at_once(monkeypatch: pytest.Monke
     lock, running, most = threading.Lock(), 0, 0
     both = threading.Barrier(2)
 
-    def counted(data: bytes, size: int, limits: ImageLimits) -> PreparedImage:
+    def counted(
+        data: bytes, size: int, limits: ImageLimits, box: Box | None = None
+    ) -> PreparedImage:
         nonlocal running, most
         with lock:
             running += 1

@@ -46,7 +46,7 @@ def write(path: Path, data: bytes) -> None:
 def run(parts: Parts, root: Path, *, max_bytes: int = 1_000_000) -> Progress:
     progress = Progress(str(root))
     stop = threading.Event()
-    import_folder(parts.gallery, parts.catalog, root, progress, max_bytes=max_bytes, stop=stop)
+    import_folder(parts.gallery, parts.sources, root, progress, max_bytes=max_bytes, stop=stop)
     return progress
 
 
@@ -93,7 +93,7 @@ def test_a_changed_file_is_read_again(parts: Parts, photos: Path) -> None:
     write(photos / "top.png", picture(8, compress_level=1))
     os.utime(photos / "top.png", ns=(1, 1))
     assert counts(run(parts, photos)) == (4, 1, 0)
-    assert parts.gallery.search(picture(8)).matches[0].distance < 1e-3
+    assert parts.search(picture(8)).matches[0].distance < 1e-3
 
 
 def test_what_is_no_image_is_counted_named_and_not_tried_again(parts: Parts, photos: Path) -> None:
@@ -175,7 +175,7 @@ def test_an_import_gives_way_while_the_service_is_busy(parts: Parts, photos: Pat
     progress = Progress("")
     stop = threading.Event()
     busy = Busy.__new__(Busy)
-    import_folder(busy, parts.catalog, photos, progress, max_bytes=10**6, stop=stop)
+    import_folder(busy, parts.sources, photos, progress, max_bytes=10**6, stop=stop)
     assert counts(progress) == (4, 4, 0)
 
 
@@ -191,7 +191,7 @@ def test_an_import_that_is_stopped_remembers_only_what_it_stored(
 
     progress = Progress("")
     stopping = Stopping.__new__(Stopping)
-    import_folder(stopping, parts.catalog, photos, progress, max_bytes=10**6, stop=stop)
+    import_folder(stopping, parts.sources, photos, progress, max_bytes=10**6, stop=stop)
     assert counts(progress) == (4, 0, 0)
     assert counts(run(parts, photos)) == (4, 4, 0)
 

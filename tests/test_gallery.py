@@ -1,7 +1,7 @@
 """The domain without HTTP: conflicts, failures at every step, restarts, and many threads."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -45,24 +45,25 @@ def statuses(results: list) -> list[str]:
     return [result.status for result in results]
 
 
-def found(gallery: Gallery, seed: int, top_k: int = 1000) -> list[tuple[str, float]]:
-    page = gallery.search(picture(seed), top_k)
+def found(parts: Parts, seed: int, top_k: int = 1000) -> list[tuple[str, float]]:
+    page = parts.search(picture(seed), top_k)
     return [(match.image.id, match.distance) for match in page.matches]
 
 
-def state(gallery: Gallery, root: Path) -> tuple:
+def state(parts: Parts, root: Path) -> tuple:
     """All that anyone can see of a gallery: its records, its files, its answers."""
-    return gallery.list_images(0, 1000), stored_files(root), found(gallery, 100), len(gallery)
+    gallery = parts.gallery
+    return gallery.list_images(0, 1000), stored_files(root), found(parts, 100), len(gallery)
 
 
-def test_an_image_is_stored_with_what_was_said_of_it(gallery: Gallery) -> None:
+def test_an_image_is_stored_with_what_was_said_of_it(gallery: Gallery, parts: Parts) -> None:
     (result,) = gallery.add([new(1, filename="a.png", label="l", metadata={"price": 5})])
     record, data = gallery.image(str(result.id))
     assert result.id == sha256(picture(1))[:32] == record.id
     assert (record.filename, record.label, record.metadata) == ("a.png", "l", {"price": 5})
     assert (record.width, record.height, record.bytes) == (96, 64, len(picture(1)))
     assert data == picture(1)
-    assert found(gallery, 1)[0][1] < 1e-3
+    assert found(parts, 1)[0][1] < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,7 @@ def test_an_image_is_stored_with_what_was_said_of_it(gallery: Gallery) -> None:
 @pytest.mark.parametrize("calls", ["one", "two"])
 def test_a_taken_id(
     gallery: Gallery,
+    parts: Parts,
     tmp_path: Path,
     calls: str,
     on_conflict: OnConflict,
@@ -88,7 +90,7 @@ def test_a_taken_id(
     assert gallery.image("a")[1] == picture(kept)
     assert stored_files(tmp_path) == [sha256(picture(kept))]
     assert len(gallery) == 1
-    assert found(gallery, kept)[0][1] < 1e-3
+    assert found(parts, kept)[0][1] < 1e-3
 
 
 def test_replacing_back_and_forth_in_one_call_keeps_the_bytes(
@@ -126,25 +128,25 @@ def test_an_unknown_id_is_named(gallery: Gallery) -> None:
             call("none")
 
 
-def test_ties_are_in_the_order_of_their_ids(gallery: Gallery) -> None:
+def test_ties_are_in_the_order_of_their_ids(gallery: Gallery, parts: Parts) -> None:
     gallery.add([new(1, name) for name in ("c", "a", "b")])
-    assert [name for name, _ in found(gallery, 1)] == ["a", "b", "c"]
+    assert [name for name, _ in found(parts, 1)] == ["a", "b", "c"]
 
 
-def test_pages_of_a_search(gallery: Gallery) -> None:
+def test_pages_of_a_search(gallery: Gallery, parts: Parts) -> None:
     gallery.add([new(seed, f"id{seed}") for seed in range(7)])
-    whole = [name for name, _ in found(gallery, 3)]
-    first = gallery.search(picture(3), 3)
-    middle = gallery.search(picture(3), 3, offset=3)
-    last = gallery.search(picture(3), 3, offset=6)
+    whole = [name for name, _ in found(parts, 3)]
+    first = parts.search(picture(3), 3)
+    middle = parts.search(picture(3), 3, offset=3)
+    last = parts.search(picture(3), 3, offset=6)
     pages = (first, middle, last)
     assert [m.image.id for page in pages for m in page.matches] == whole
     assert [page.next_offset for page in pages] == [3, 6, None]
     assert [m.rank for m in middle.matches] == [4, 5, 6]
-    beyond = gallery.search(picture(3), 3, offset=7)
+    beyond = parts.search(picture(3), 3, offset=7)
     assert (beyond.matches, beyond.total, beyond.next_offset) == ([], 7, None)
     with pytest.raises(ImageTypeUnsupported):
-        gallery.search(b"text")
+        parts.search(b"text")
 
 
 class Failpoints:
@@ -176,9 +178,9 @@ def failing(points: Failpoints) -> tuple[type[Catalog], type[BlobStore]]:
             super()._put_vector(*args)  # type: ignore[arg-type]
             points.step()
 
-        def delete(self, image_id: str) -> None:
+        def delete(self, ids: Sequence[str]) -> None:
             points.step()
-            super().delete(image_id)
+            super().delete(ids)
 
     class FailingBlobs(BlobStore):
         def put(self, data: bytes) -> str:
@@ -199,7 +201,7 @@ def test_a_failure_at_any_step_of_adding_changes_nothing(
     with opened(tmp_path, catalog=catalog, blobs=blobs) as parts:
         gallery = parts.gallery
         gallery.add([new(1, "a"), new(2, "b")])
-        before = state(gallery, tmp_path)
+        before = state(parts, tmp_path)
         points.arm(None)
         gallery.add([new(3, "c"), new(4, "d")])
         steps = points.passed
@@ -211,7 +213,7 @@ def test_a_failure_at_any_step_of_adding_changes_nothing(
             with pytest.raises(type(error)):
                 gallery.add([new(3, "c"), new(4, "a")], "replace")
             points.arm(None)
-            assert state(gallery, tmp_path) == before, f"step {step}"
+            assert state(parts, tmp_path) == before, f"step {step}"
         assert statuses(gallery.add([new(3, "c"), new(4, "a")], "replace")) == [
             "created",
             "replaced",
@@ -223,11 +225,11 @@ def test_a_failure_of_removing_changes_nothing(tmp_path: Path) -> None:
     catalog, blobs = failing(points)
     with opened(tmp_path, catalog=catalog, blobs=blobs) as parts:
         parts.gallery.add([new(1, "a"), new(2, "b")])
-        before = state(parts.gallery, tmp_path)
+        before = state(parts, tmp_path)
         points.arm(1)
         with pytest.raises(StorageUnavailable):
             parts.gallery.remove("a")
-        assert state(parts.gallery, tmp_path) == before
+        assert state(parts, tmp_path) == before
 
 
 def test_a_file_that_cannot_be_removed_is_collected_at_the_next_start(tmp_path: Path) -> None:
@@ -240,21 +242,21 @@ def test_a_file_that_cannot_be_removed_is_collected_at_the_next_start(tmp_path: 
         # Both changes are durable by the time the file resists, so both have happened.
         assert statuses(parts.gallery.add([new(3, "a")], "replace")) == ["replaced"]
         parts.gallery.remove("b")
-        assert [name for name, _ in found(parts.gallery, 3)] == ["a"]
+        assert [name for name, _ in found(parts, 3)] == ["a"]
         assert len(stored_files(tmp_path)) == 3
     with opened(tmp_path) as parts:
         assert stored_files(tmp_path) == [sha256(picture(3))]
-        assert found(parts.gallery, 3)[0][1] < 1e-3
+        assert found(parts, 3)[0][1] < 1e-3
 
 
 def test_a_restart_gives_the_same_answers_without_embedding_again(tmp_path: Path) -> None:
     with opened(tmp_path) as parts:
         parts.gallery.add([new(seed) for seed in range(20)])
         parts.gallery.remove(sha256(picture(5))[:32])
-        before = state(parts.gallery, tmp_path)
+        before = state(parts, tmp_path)
     with opened(tmp_path) as parts:
         assert parts.embedded_again == 0
-        assert state(parts.gallery, tmp_path) == before
+        assert state(parts, tmp_path) == before
 
 
 def test_another_model_embeds_everything_again_from_the_stored_bytes(tmp_path: Path) -> None:
@@ -264,14 +266,14 @@ def test_another_model_embeds_everything_again_from_the_stored_bytes(tmp_path: P
 
     with opened(tmp_path) as parts:
         parts.gallery.add([new(seed) for seed in range(40)])
-        before = found(parts.gallery, 100)
+        before = found(parts, 100)
     with opened(tmp_path, encoder=Mirrored(seed="mirrored")) as parts:
         assert parts.embedded_again == 40
-        assert found(parts.gallery, 7)[0] == (sha256(picture(7))[:32], pytest.approx(0, abs=1e-3))
+        assert found(parts, 7)[0] == (sha256(picture(7))[:32], pytest.approx(0, abs=1e-3))
         assert len(parts.gallery) == 40
     with opened(tmp_path) as parts:
         assert parts.embedded_again == 0, "the first model's vectors were kept"
-        assert found(parts.gallery, 100) == before
+        assert found(parts, 100) == before
 
 
 def test_an_altered_file_is_reported_when_it_is_needed(tmp_path: Path) -> None:
@@ -283,7 +285,7 @@ def test_an_altered_file_is_reported_when_it_is_needed(tmp_path: Path) -> None:
             parts.gallery.image("a")
     with capture_logs() as logs, opened(tmp_path, encoder=FakeEncoder(seed="other")) as parts:
         assert parts.embedded_again == 1, "one damaged file does not keep the others out"
-        assert [name for name, _ in found(parts.gallery, 2)] == ["b"]
+        assert [name for name, _ in found(parts, 2)] == ["b"]
     assert [(line["id"], "altered" in line["reason"]) for line in logs] == [("a", True)]
 
 
@@ -304,7 +306,9 @@ def test_many_threads_that_add_the_same_bytes_make_one_image(
     assert len(gallery) == 1
 
 
-def test_a_search_beside_adding_and_removing_never_comes_short(gallery: Gallery) -> None:
+def test_a_search_beside_adding_and_removing_never_comes_short(
+    gallery: Gallery, parts: Parts
+) -> None:
     gallery.add([new(seed, f"fixed{seed}") for seed in range(10)])
     moving = [new(seed, f"moving{seed}") for seed in range(10, 20)]
     done = threading.Event()
@@ -321,7 +325,7 @@ def test_a_search_beside_adding_and_removing_never_comes_short(gallery: Gallery)
     searches = 0
     try:
         while not done.is_set():
-            page = gallery.search(picture(0), 10)
+            page = parts.search(picture(0), 10)
             assert len(page.matches) == 10
             assert page.matches[0].image.id == "fixed0"
             distances = [match.distance for match in page.matches]

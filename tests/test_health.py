@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
+from app import models as models_module
 from app import service as service_module
 from app.config import Settings
 from app.encoder import Encoder
@@ -45,7 +46,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> Moody:
     def load(*_: object, **__: object) -> Encoder:
         return moody
 
-    monkeypatch.setattr(service_module, "load_encoder", load)
+    monkeypatch.setattr(models_module, "load_encoder", load)
     monkeypatch.setattr(service_module, "_FRESH_S", 0.0)
     return moody
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from app.errors import ImageError, ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
-from app.images import ImageLimits, PreparedImage, prepare, prepare_file, thumbnail
+from app.images import Box, ImageLimits, PreparedImage, prepare, prepare_file, thumbnail
 from tests.images import encode, photo, picture
 
 FORMATS = {
@@ -310,3 +310,29 @@ def test_a_file_that_cannot_be_read_is_no_image(tmp_path: Path) -> None:
         prepare_file(path, 32)
     path.write_bytes(picture(1))
     assert difference(prepare_file(path, 32).pixels, prepare(picture(1), 32).pixels) == 0
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_box_is_what_cutting_the_upright_picture_first_gives(kind: str, orientation: int) -> None:
+    stored = photo(5, 400, 300)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = encode(stored, kind, exif=exif)
+    with Image.open(io.BytesIO(data)) as opened:
+        upright = ImageOps.exif_transpose(opened)
+    width, height = upright.size
+    cut = upright.crop((width // 4, height // 2, width // 2, height)).convert("RGB")
+    expected = prepare(encode(cut), 32)
+    found = prepare(data, 32, box=Box(0.25, 0.5, 0.5, 1))
+    assert (found.width, found.height) == (width, height)
+    assert difference(found.pixels, expected.pixels) < 2
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 500), (500, 1), (3, 3)])
+def test_the_smallest_box_still_is_a_picture(sides: tuple[int, int]) -> None:
+    data = encode(photo(1, *sides))
+    for box in (Box(0, 0, 1e-9, 1e-9), Box(1 - 1e-9, 1 - 1e-9, 1, 1), Box(0, 0, 1, 1)):
+        assert prepare(data, 32, box=box).pixels.shape == (32, 32, 3)
+    whole = prepare(data, 32, box=Box(0, 0, 1, 1)).pixels
+    assert np.array_equal(whole, prepare(data, 32).pixels)

@@ -45,7 +45,8 @@ def test_results_ascend_by_the_distance_of_a_naive_loop(filled: httpx.Client) ->
 def test_an_answer_has_every_field(filled: httpx.Client) -> None:
     body = search(filled).json()
     assert (body["total"], body["offset"], body["next_offset"]) == (25, 0, 10)
-    assert body["query"] == {"filename": "q.png", "width": 96, "height": 64}
+    query = body["query"]
+    assert (query["filename"], query["width"], query["height"]) == ("q.png", 96, 64)
     assert set(body["model"]) == {"name", "version", "id"}
     first = body["results"][0]
     assert (first["filename"], first["rank"]) == ("3.png", 1)

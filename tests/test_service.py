@@ -12,6 +12,7 @@ from app import service as service_module
 from app.config import Settings
 from app.errors import ModelNotFound, NotReady, SettingsError, StorageUnavailable
 from app.gallery import NewImage
+from app.search import Options, Query
 from app.service import Service
 from tests.images import picture
 from tests.tiny_model import publish_tiny
@@ -55,9 +56,15 @@ def filenames(service: Service) -> list[str | None]:
 def test_a_restart_keeps_the_gallery(settings: Settings) -> None:
     with running(settings) as service:
         service.gallery.add([NewImage(picture(seed)) for seed in range(5)])
-        before = [(m.image, m.distance) for m in service.gallery.search(picture(9), 10).matches]
+        before = [
+            (m.image, m.distance)
+            for m in service.searcher.search(Query([picture(9)]), Options()).matches
+        ]
     with running(settings) as service:
-        after = [(m.image, m.distance) for m in service.gallery.search(picture(9), 10).matches]
+        after = [
+            (m.image, m.distance)
+            for m in service.searcher.search(Query([picture(9)]), Options()).matches
+        ]
     assert after == before
     assert len(after) == 5
 
@@ -143,9 +150,9 @@ def test_another_model_serves_the_same_gallery(settings: Settings, tmp_path: Pat
         service.gallery.add([NewImage(picture(seed)) for seed in range(5)])
     publish_tiny(store, offset=0.5)
     with running(changed(settings, model_store=store)) as service:
-        assert service.bundle.title == "tiny/2"
+        assert service.active.live.manifest.version == "2"
         assert len(service.gallery) == 5
-        assert service.gallery.search(picture(3)).matches[0].distance < 1e-3
+        assert service.searcher.search(Query([picture(3)]), Options()).matches[0].distance < 1e-3
 
 
 def test_it_is_not_ready_before_it_started_nor_when_it_stops(settings: Settings) -> None:
@@ -179,15 +186,19 @@ def test_a_stop_while_indexing_is_quick_and_keeps_what_was_done(
 
 def test_the_score_follows_the_calibration(settings: Settings, tmp_path: Path) -> None:
     with running(settings) as service:
-        scores = [service.score(distance) for distance in (0.0, 0.5, 2.0)]
-        assert [service.match(distance) for distance in (0.0, 0.4, 0.5)] == [True, True, False]
+        scores = [service.active.live.manifest.score(distance) for distance in (0.0, 0.5, 2.0)]
+        assert [service.active.live.manifest.match(distance) for distance in (0.0, 0.4, 0.5)] == [
+            True,
+            True,
+            False,
+        ]
     assert scores == pytest.approx([0.98201, 0.5, 0.0000061], rel=1e-2)
     publish_tiny(tmp_path / "plain", calibrated=False)
     with running(changed(settings, model_store=tmp_path / "plain")) as service:
-        assert service.score(0.5) is None
-        assert service.match(0.5) is None
+        assert service.active.live.manifest.score(0.5) is None
+        assert service.active.live.manifest.match(0.5) is None
 
 
 def test_a_wild_distance_has_a_score_all_the_same(settings: Settings) -> None:
     with running(settings) as service:
-        assert service.score(1000) == pytest.approx(0)
+        assert service.active.live.manifest.score(1000) == pytest.approx(0)

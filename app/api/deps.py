@@ -9,12 +9,13 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request, UploadFile
 
 from app.errors import ParameterInvalid
+from app.images import Box
+from app.metadata import check_metadata, kind_of
 from app.service import Service
 
 MAX_ID = 200
 MAX_LABEL = 200
 MAX_FILENAME = 255
-MAX_METADATA_BYTES = 16_384
 
 T = TypeVar("T")
 
@@ -44,12 +45,23 @@ def parse_ids(text: str | None, count: int) -> list[str | None]:
 
 
 def parse_labels(text: str | None, count: int) -> list[str | None]:
-    return _aligned("labels", text, count, _check_label)
+    return _aligned("labels", text, count, check_label)
 
 
 def parse_metadata(text: str | None, count: int) -> list[dict[str, Any]]:
-    parsed = _aligned("metadata", text, count, _check_metadata)
+    parsed = _aligned("metadata", text, count, check_metadata)
     return [value or {} for value in parsed]
+
+
+def parse_box(text: str | None) -> Box | None:
+    """``x1,y1,x2,y2`` in 0–1. Raises ``ParameterInvalid``."""
+    if text is None:
+        return None
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError as exc:
+        raise ParameterInvalid("box", "expected four numbers, x1,y1,x2,y2") from exc
+    return Box(left, top, right, bottom)
 
 
 def check_id(value: object, name: str = "ids") -> str:
@@ -60,25 +72,13 @@ def check_id(value: object, name: str = "ids") -> str:
     return text
 
 
-def _check_label(value: object) -> str:
-    return _check_text(value, "labels", MAX_LABEL)
-
-
-def _check_metadata(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ParameterInvalid("metadata", f"expected an object, got {_kind(value)}")
-    try:
-        size = len(json.dumps(value, ensure_ascii=False).encode())
-    except (UnicodeEncodeError, RecursionError) as exc:
-        raise ParameterInvalid("metadata", "it holds text that is not valid Unicode") from exc
-    if size > MAX_METADATA_BYTES:
-        raise ParameterInvalid("metadata", f"an object may take {MAX_METADATA_BYTES:,} bytes")
-    return value
+def check_label(value: object, name: str = "labels") -> str:
+    return _check_text(value, name, MAX_LABEL)
 
 
 def _check_text(value: object, name: str, limit: int) -> str:
     if not isinstance(value, str):
-        raise ParameterInvalid(name, f"expected text or null, got {_kind(value)}")
+        raise ParameterInvalid(name, f"expected text or null, got {kind_of(value)}")
     if len(value) > limit:
         raise ParameterInvalid(name, f"at most {limit} characters, got {len(value)}")
     # Control characters, and lone surrogates, which no UTF-8 can hold.
@@ -96,7 +96,7 @@ def _aligned(name: str, text: str | None, count: int, check: "Any") -> list[Any]
     except (ValueError, RecursionError) as exc:
         raise ParameterInvalid(name, "expected a JSON list, one entry for each image") from exc
     if not isinstance(values, list):
-        raise ParameterInvalid(name, f"expected a JSON list, got {_kind(values)}")
+        raise ParameterInvalid(name, f"expected a JSON list, got {kind_of(values)}")
     _check_aligned(name, values, count)
     return [None if value is None else check(value) for value in values]
 
@@ -108,8 +108,3 @@ def _check_aligned(name: str, values: Sequence[object], count: int) -> None:
 
 def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -29,6 +29,8 @@ STATUS: Mapping[type[errors.GemelloError], int] = {
     errors.StorageUnavailable: 503,
     errors.ModelError: 503,
     errors.ModelNotFound: 404,
+    errors.JobNotFound: 404,
+    errors.JobConflict: 409,
     errors.Overloaded: 429,
     errors.NotReady: 503,
 }

@@ -1,27 +1,33 @@
-"""/gallery: add images, list them, look at one, remove one."""
+"""/gallery: add images, list them, look at one, change it, remove it."""
 
+import time
 from collections.abc import Sequence
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
-from fastapi.responses import JSONResponse
 
 from app.api import schemas
 from app.api.deps import (
     Serving,
+    check_label,
     clean_filename,
+    parse_box,
     parse_ids,
     parse_labels,
     parse_metadata,
     read_upload,
 )
-from app.api.errors import problem_of, request_id_of, status_of
+from app.api.items import item_error, mixed
 from app.api.problems import problems
+from app.api.records import image_fields, model_info
+from app.api.search import page_fields, query_fields, ranking, took_ms
 from app.catalog import ImageRecord
 from app.errors import GemelloError, ParameterInvalid
+from app.filters import parse_filter
 from app.gallery import AddResult, NewImage
 from app.images import thumbnail
+from app.metadata import check_metadata
+from app.search import Query as Asked
 from app.service import Service
 
 router = APIRouter(prefix="/gallery", tags=["gallery"])
@@ -98,7 +104,7 @@ def _answer(
             filename=clean_filename(upload),
             id=result.id,
             status=result.status,
-            error=_item_error(result.error),
+            error=item_error(result.error),
         )
         for index, (upload, result) in enumerate(zip(uploads, results, strict=True))
     ]
@@ -107,17 +113,7 @@ def _answer(
         for status in ("created", "replaced", "skipped", "failed")
     }
     errors = [result.error for result in results if result.error]
-    if items and len(errors) == len(items):
-        dumped = [item.model_dump() for item in items]
-        return problem_of(errors[0], request_id_of(request), items=dumped)
-    answer = schemas.AddAnswer(items=items, **counts)
-    return JSONResponse(answer.model_dump(), 207 if errors else 201)
-
-
-def _item_error(error: GemelloError | None) -> schemas.ItemError | None:
-    if error is None:
-        return None
-    return schemas.ItemError(code=error.code, detail=str(error), status=status_of(error))
+    return mixed(request, schemas.AddAnswer(items=items, **counts), errors, len(items), 201)
 
 
 @router.get("", summary="List images", responses=problems(401, 422, 429, 503))
@@ -128,7 +124,8 @@ def list_images(
     cursor = query.cursor or "0"
     if not (cursor.isascii() and cursor.isdigit()) or int(cursor) > schemas.MAX_OFFSET:
         raise ParameterInvalid("cursor", "expected the next_cursor of a page")
-    records = service.gallery.list_images(int(cursor), query.limit)
+    wanted = parse_filter(query.filter) if query.filter is not None else None
+    records = service.gallery.list_images(int(cursor), query.limit, wanted)
     more = len(records) == query.limit
     return schemas.ListAnswer(
         images=[schemas.Image(**image_fields(record)) for record in records],
@@ -144,6 +141,32 @@ def get(service: Serving, image_id: str) -> schemas.Image:
     return schemas.Image(**image_fields(service.gallery.get(image_id)))
 
 
+@router.patch(
+    "/{image_id}",
+    summary="Change what is said of an image",
+    responses=problems(401, 403, 404, 422, 429, 503, 507),
+)
+def update(service: Serving, image_id: str, changes: schemas.Changes) -> schemas.Image:
+    """Changes label and metadata, without a look at the image; durable once it is answered."""
+    given = changes.model_dump(exclude_unset=True)
+    if given.get("label") is not None:
+        check_label(given["label"], "label")
+    check_metadata(given.get("metadata", {}))
+    return schemas.Image(**image_fields(service.gallery.update(image_id, given)))
+
+
+@router.delete(
+    "",
+    summary="Remove all images that a filter names",
+    responses=problems(401, 403, 422, 429, 503),
+)
+def remove_where(
+    service: Serving, query: Annotated[schemas.FilterQuery, Query()]
+) -> schemas.Removed:
+    """Answers how many are gone: from the disk, and from every later search."""
+    return schemas.Removed(removed=service.gallery.remove_where(parse_filter(query.filter)))
+
+
 @router.delete(
     "/{image_id}",
     status_code=204,
@@ -154,6 +177,27 @@ def remove(service: Serving, image_id: str) -> Response:
     """204 means it is gone from the disk and from every later search."""
     service.gallery.remove(image_id)
     return Response(status_code=204)
+
+
+@router.get(
+    "/{image_id}/similar",
+    summary="Find the images most like a stored one",
+    responses=problems(401, 404, 422, 429, 503),
+)
+def similar(
+    service: Serving, image_id: str, query: Annotated[schemas.SearchOptions, Query()]
+) -> schemas.SearchAnswer:
+    """Answers the gallery in ascending distance from the image, which is itself left out."""
+    start = time.perf_counter()
+    asked = Asked([image_id], box=parse_box(query.box), flip=query.flip)
+    page = service.searcher.search(asked, ranking(query))
+    record = service.gallery.get(image_id)
+    first = query_fields(page.queries[0], image_id, record.filename, query)
+    return schemas.SearchAnswer(
+        **page_fields(page, first),
+        model=model_info(page.model),
+        took_ms=took_ms(start),
+    )
 
 
 @router.get(
@@ -202,22 +246,3 @@ def _headers(record: ImageRecord) -> dict[str, str]:
 
 def _etag(record: ImageRecord) -> str:
     return f'"{record.sha256}"'
-
-
-def image_fields(record: ImageRecord) -> dict[str, Any]:
-    """What every answer says of a stored image."""
-    # An id is stored as given; in a path it must be quoted.
-    url = f"/gallery/{quote(record.id, safe='')}"
-    return {
-        "id": record.id,
-        "label": record.label,
-        "filename": record.filename,
-        "metadata": record.metadata,
-        "width": record.width,
-        "height": record.height,
-        "media_type": record.media_type,
-        "bytes": record.bytes,
-        "created_at": record.created_at,
-        "image_url": f"{url}/image",
-        "thumbnail_url": f"{url}/thumbnail",
-    }

@@ -33,7 +33,7 @@ async def health(service: Serving) -> schemas.Health:
         raise
     except Exception as exc:  # each runtime fails in its own way
         raise NotReady(f"the model failed: {exc}") from exc
-    manifest = service.bundle.manifest
+    manifest = service.active.live.manifest
     return schemas.Health(
         status="ok",
         version=__version__,

@@ -20,7 +20,7 @@ OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 # Pages that hold no data: a browser must be able to open them to be given a key.
 _PAGES = ("/docs", "/openapi.json", "/static/")
 _LINGER_S = 2.0
-_READING_POSTS = frozenset({"/search"})
+_READING_POSTS = frozenset({"/search", "/search/batch", "/embed", "/compare"})
 
 
 class RequestLimits:

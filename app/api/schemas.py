@@ -16,15 +16,80 @@ class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
-class SearchOptions(_Form):
+class RankOptions(_Form):
+    """Which part of the ranking to answer."""
+
     top_k: int = Field(10, ge=1, le=MAX_TOP_K, description="How many results to return.")
     offset: int = Field(
         0, ge=0, le=MAX_OFFSET, description="How many results to pass over first, to page."
     )
+    max_distance: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Leave out what is farther away."
+    )
+    min_score: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Leave out what is a match with a lower probability. Needs a calibrated model.",
+    )
+    filter: str | None = Field(
+        None,
+        description="JSON object that says which images may be found: metadata keys, `label` and "
+        "`filename`, each with a value or with `eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `in`, `nin`, "
+        "`exists`; joined by `and`, `or`, `not`. Applied before the nearest are taken.",
+        examples=['{"stock": true, "price": {"gte": 5, "lt": 9}}'],
+    )
+    group_by: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="`label`, `filename` or a metadata key: only the nearest image of each value is "
+        "answered. Images without a value are answered each.",
+        examples=["product"],
+    )
+    flip: bool = Field(False, description="Find mirror images, too.")
+    include: list[Literal["embedding"]] = Field(
+        [], description="What else to answer: `embedding` gives the vectors of query and results."
+    )
+
+
+class SearchOptions(RankOptions):
+    combine: Literal["best", "mean"] = Field(
+        "best",
+        description="Of several query images: `best` takes a result's distance from the nearest "
+        "of them, `mean` that from their average.",
+    )
+    box: str | None = Field(
+        None,
+        max_length=100,
+        description="`x1,y1,x2,y2` in 0–1: look at this part of the query image alone.",
+        examples=["0.25,0.1,0.75,0.9"],
+    )
 
 
 class SearchForm(SearchOptions):
-    image: UploadFile = Field(description="The query image.")
+    image: list[UploadFile] = Field([], description="The query image; repeat it for several.")
+    id: list[str] = Field([], description="Id of a stored image to search like.")
+    unlike: list[UploadFile] = Field(
+        [],
+        description="Images to stay away from: what is nearer to one of them than to the query is "
+        "left out.",
+    )
+    unlike_id: list[str] = Field([], description="The same, by the id of a stored image.")
+
+
+class BatchForm(RankOptions):
+    images: list[UploadFile] = Field(description="The query images; each gets its own results.")
+
+
+class EmbedForm(_Form):
+    images: list[UploadFile] = Field(description="The images; repeat the field for each.")
+
+
+class CompareForm(_Form):
+    images: list[UploadFile] = Field([], description="The images to compare.")
+    id: list[str] = Field([], description="Ids of stored images to compare; two images in all.")
 
 
 class AddForm(_Form):
@@ -50,10 +115,35 @@ class AddForm(_Form):
     )
 
 
+class FilterQuery(_Form):
+    filter: str = Field(
+        description="JSON object that says which images; `{}` means all.",
+        examples=['{"stock": false}'],
+    )
+
+
 class ListQuery(_Form):
+    filter: str | None = Field(
+        None,
+        description="JSON object that says which images, as in a search.",
+        examples=['{"label": "shoe"}'],
+    )
     limit: int = Field(100, ge=1, le=MAX_TOP_K, description="Most images to return.")
     cursor: str | None = Field(
         None, max_length=40, description="`next_cursor` of the page before this one."
+    )
+
+
+class Changes(BaseModel):
+    """What to change; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str | None = Field(None, description="The new label; null takes it away.")
+    metadata: dict[str, Any] = Field(
+        {},
+        description="Merged into what is there (RFC 7396): null takes a key away.",
+        examples=[{"price": 6, "sale": None}],
     )
 
 
@@ -91,20 +181,33 @@ class Result(Image):
         description="Whether the distance is within the model's threshold for a match, which one "
         "in a hundred unrelated pairs passes; null without a calibration."
     )
+    group: str | int | float | bool | None = Field(
+        None, description="The value of `group_by` that this image stands for."
+    )
+    embedding: list[float] | None = Field(None, description="With `include=embedding`.")
 
 
 class Query(BaseModel):
+    id: str | None = Field(None, description="The stored image's id, where it was named.")
     filename: str | None
     width: int
     height: int
+    embedding: list[float] | None = Field(None, description="With `include=embedding`.")
 
 
-class SearchAnswer(BaseModel):
-    query: Query
+class Page(BaseModel):
+    query: Query = Field(description="The image that was searched for; the first of several.")
     results: list[Result] = Field(description="Ascending by distance, ties by id.")
-    total: int = Field(description="Images in the gallery.")
+    match: bool | None = Field(
+        description="Whether anything in the ranking is a match; false when nothing is left of it, "
+        "null without a calibration."
+    )
+    total: int = Field(description="Images that were searched: those that the filter allows.")
     offset: int
     next_offset: int | None = Field(description="Where the next page starts; null on the last.")
+
+
+class SearchAnswer(Page):
     model: ModelInfo
     took_ms: float
 
@@ -113,6 +216,40 @@ class ItemError(BaseModel):
     code: str = Field(examples=["image_undecodable"])
     detail: str
     status: int = Field(description="The HTTP status this file would have had alone.")
+
+
+class BatchItem(BaseModel):
+    index: int = Field(description="Place of the file in the request, from 0.")
+    answer: Page | None = Field(description="Null when the file is no image.")
+    error: ItemError | None = None
+
+
+class BatchAnswer(BaseModel):
+    items: list[BatchItem]
+    model: ModelInfo
+    took_ms: float
+
+
+class EmbedItem(BaseModel):
+    index: int = Field(description="Place of the file in the request, from 0.")
+    filename: str | None
+    embedding: list[float] | None = Field(description="Null when the file is no image.")
+    error: ItemError | None = None
+
+
+class EmbedAnswer(BaseModel):
+    items: list[EmbedItem]
+    dimension: int
+    model: ModelInfo
+
+
+class Comparison(BaseModel):
+    distance: float = Field(description="Euclidean distance between the embeddings.")
+    score: float | None = Field(
+        description="Probability of a match, from the model's calibration; null without one."
+    )
+    match: bool | None = Field(description="Whether the distance is within the threshold.")
+    model: ModelInfo
 
 
 class Item(BaseModel):
@@ -135,6 +272,53 @@ class ListAnswer(BaseModel):
     images: list[Image]
     total: int
     next_cursor: str | None
+
+
+class Removed(BaseModel):
+    removed: int
+
+
+class Model(ModelInfo):
+    active: bool = Field(description="Whether it is the one that answers.")
+    created: str
+    dimension: int
+    input_size: int
+    backbone: str = Field(examples=["efficientnet_lite0"])
+    calibrated: bool = Field(description="Whether its results have scores.")
+    metrics: dict[str, float] | None = Field(
+        description="Retrieval figures of the published model on its test classes."
+    )
+
+
+class ModelsAnswer(BaseModel):
+    models: list[Model]
+
+
+class JobError(BaseModel):
+    item: str = Field(description="What failed: an image's id, a file's path, an address.")
+    code: str = Field(examples=["image_undecodable"])
+    detail: str
+
+
+class Job(BaseModel):
+    id: str
+    kind: str = Field(examples=["activate_model"])
+    arguments: dict[str, Any] = Field(examples=[{"model": "default/2"}])
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    reason: str | None = Field(description="Why the job as a whole failed.")
+    done: int = Field(description="Items that are done, failed ones included.")
+    total: int | None = Field(description="Items in all; null until they are counted.")
+    failed: int
+    created_at: str
+    updated_at: str
+
+
+class JobAnswer(Job):
+    errors: list[JobError] = Field(description="What failed, by item; the first thousand.")
+
+
+class JobsAnswer(BaseModel):
+    jobs: list[Job] = Field(description="The newest first.")
 
 
 class GalleryInfo(BaseModel):

@@ -1,0 +1,30 @@
+"""What every answer says of a stored image, and of a model."""
+
+from typing import Any
+from urllib.parse import quote
+
+from app.api import schemas
+from app.catalog import ImageRecord
+from app.manifest import Manifest
+
+
+def image_fields(record: ImageRecord) -> dict[str, Any]:
+    # An id is stored as given; in a path it must be quoted.
+    url = f"/gallery/{quote(record.id, safe='')}"
+    return {
+        "id": record.id,
+        "label": record.label,
+        "filename": record.filename,
+        "metadata": record.metadata,
+        "width": record.width,
+        "height": record.height,
+        "media_type": record.media_type,
+        "bytes": record.bytes,
+        "created_at": record.created_at,
+        "image_url": f"{url}/image",
+        "thumbnail_url": f"{url}/thumbnail",
+    }
+
+
+def model_info(model: Manifest) -> schemas.ModelInfo:
+    return schemas.ModelInfo(name=model.name, version=model.version, id=model.model_id)
