@@ -55,6 +55,16 @@ class Settings(BaseSettings):
         description="Folder to index at start, its subfolder names as labels. Images already "
         "known are not read again.",
     )
+    import_dir: Path | None = Field(
+        None,
+        description="Folder whose subfolders callers with the write key may have indexed. Unset: "
+        "none.",
+    )
+    url_import: bool = Field(
+        False,
+        description="Let callers with the write key name addresses on the web to fetch images "
+        "from. Private, loopback and link-local addresses are refused all the same.",
+    )
     read_key: SecretStr | None = Field(
         None, description="Key asked of every caller that only reads. Unset: reading needs no key."
     )

@@ -6,6 +6,10 @@ GemelloError
 │   ├── ImageUndecodable     a known format, but empty, cut short or broken
 │   ├── ImageTypeUnsupported not a format we decode
 │   └── ImageTooLarge        too many bytes, pixels or scans
+├── ImportFailure            images cannot be had from where they should come from
+│   ├── ArchiveInvalid       no zip archive, or one that is not read
+│   ├── AddressRefused       an address that must not be fetched
+│   └── FetchFailed          an address that gave no image
 ├── ParameterInvalid         a parameter has an impossible value
 ├── GalleryError
 │   ├── ImageNotFound        no such id
@@ -74,6 +78,38 @@ class ImageTooLarge(ImageError):
             f"The image has {actual:,} {what}; the limit is {limit:,} (setting {setting})."
         )
         self.what, self.actual, self.limit, self.setting = what, actual, limit, setting
+
+
+class ImportFailure(GemelloError):
+    code = "import_failed"
+    title = "Images cannot be imported"
+
+
+class ArchiveInvalid(ImportFailure):
+    code = "archive_invalid"
+    title = "Invalid archive"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The archive cannot be read: {reason}.")
+        self.reason = reason
+
+
+class AddressRefused(ImportFailure):
+    code = "address_refused"
+    title = "Address refused"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url} is not fetched: {reason}.")
+        self.url, self.reason = url, reason
+
+
+class FetchFailed(ImportFailure):
+    code = "fetch_failed"
+    title = "Address gave no image"
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url} could not be fetched: {reason}.")
+        self.url, self.reason = url, reason
 
 
 class ParameterInvalid(GemelloError):

@@ -28,11 +28,22 @@ class Progress:
         self.done, self.total = job.done, job.total
         self._id, self._jobs, self._stop, self._cancel = job.id, jobs, stop, cancel
 
-    def report(self, done: int, failures: Sequence[tuple[str, GemelloError]] = ()) -> None:
-        """``done`` items in all; ``failures`` since the last report. Raises ``Stopped``."""
+    @property
+    def cancelled(self) -> bool:
+        """Whether it ends for good; otherwise it goes on after a restart."""
+        return self._cancel.is_set()
+
+    def report(
+        self, done: int, failures: Sequence[tuple[str, GemelloError]] = (), added: int = 0
+    ) -> None:
+        """``done`` items in all; ``added`` and ``failures`` since last time. Raises ``Stopped``."""
         self.done = done
-        self._jobs.report(self._id, done, self.total, failures)
+        self._jobs.report(self._id, done, self.total, added, failures)
         self.check()
+
+    def advance(self, items: int, added: int, failures: Sequence[tuple[str, GemelloError]]) -> None:
+        """``items`` more are done, of which ``added`` are new. Raises ``Stopped``."""
+        self.report(self.done + items, failures, added)
 
     def check(self) -> None:
         """Raises ``Stopped`` when there is no use in going on."""
@@ -78,11 +89,9 @@ class JobRunner:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def submit(self, kind: str, arguments: Mapping[str, Any]) -> Job:
-        """Queue a job."""
-        job = self._jobs.create(kind, arguments)
+    def wake(self) -> None:
+        """Look for new jobs."""
         self._wake.set()
-        return job
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job; what it has done stays done. Raises ``JobNotFound``."""

@@ -16,12 +16,12 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 # Errors kept of one job, and finished jobs kept at all: neither may fill the disk.
 MAX_ERRORS = 1000
 _KEPT = 200
-_COLUMNS = "id, kind, arguments, state, reason, done, total, failed, created_at, updated_at"
+_COLUMNS = "id, kind, arguments, state, reason, done, total, added, failed, created_at, updated_at"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``done`` of ``total`` items, ``failed`` of them; ``total`` is None until it is known."""
+    """``done`` of ``total`` items (None until it is known), ``failed`` of them; ``added`` are new."""
 
     id: str
     kind: str
@@ -30,6 +30,7 @@ class Job:
     reason: str | None
     done: int
     total: int | None
+    added: int
     failed: int
     created_at: str
     updated_at: str
@@ -107,9 +108,13 @@ class Jobs:
         job_id: str,
         done: int,
         total: int | None,
+        added: int = 0,
         failures: Sequence[tuple[str, GemelloError]] = (),
     ) -> None:
-        """Write down how far a job is, and what failed since. An item fails once at most."""
+        """Write down how far a job is, and what was ``added`` and failed since the last time.
+
+        An item fails once at most.
+        """
         with self._database.transaction() as db:
             (number,) = db.execute("SELECT number FROM jobs WHERE id = ?", (job_id,)).fetchone()
             new = [
@@ -130,9 +135,9 @@ class Jobs:
                 ],
             )
             db.execute(
-                "UPDATE jobs SET done = ?, total = ?, failed = failed + ?, updated_at = ?"
-                " WHERE number = ?",
-                (done, total, len(new), _now(), number),
+                "UPDATE jobs SET done = ?, total = ?, added = added + ?, failed = failed + ?,"
+                " updated_at = ? WHERE number = ?",
+                (done, total, added, len(new), _now(), number),
             )
 
     def errors(self, job_id: str) -> list[ItemError]:

@@ -1,12 +1,15 @@
 """What a caller says of an image: a JSON object, of bounded size and depth."""
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from app.errors import ParameterInvalid
 
 MAX_BYTES = 16_384
+MAX_LABEL = 200
+MAX_FILENAME = 255
 MAX_DEPTH = 16
 
 
@@ -25,6 +28,12 @@ def check_metadata(value: object) -> dict[str, Any]:
     if size > MAX_BYTES:
         raise ParameterInvalid("metadata", f"an object may take {MAX_BYTES:,} bytes")
     return value
+
+
+def clean_name(name: str, limit: int) -> str | None:
+    """A name that came with a file, without what cannot be printed; None when nothing is left."""
+    kept = "".join(c for c in name if unicodedata.category(c)[0] != "C")
+    return kept[:limit] or None
 
 
 def merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

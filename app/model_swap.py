@@ -76,4 +76,6 @@ def activate(models: Models, jobs: Jobs, runner: JobRunner, title: str) -> Job:
             if job.arguments["model"] == title:
                 return job
             raise JobConflict(job.id, f"{job.arguments['model']} is being activated")
-    return runner.submit(KIND, {"model": title})
+    job = jobs.create(KIND, {"model": title})
+    runner.wake()
+    return job

@@ -57,6 +57,7 @@ CREATE TABLE jobs (
     reason TEXT,
     done INTEGER NOT NULL DEFAULT 0,
     total INTEGER,
+    added INTEGER NOT NULL DEFAULT 0,
     failed INTEGER NOT NULL DEFAULT 0,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL

@@ -22,9 +22,11 @@ from app.database import Database
 from app.decoding import DecodePool
 from app.encoder import Vectors
 from app.errors import NotReady, SettingsError
-from app.folder_import import Progress, import_folder
 from app.gallery import Gallery
-from app.job_runner import JobRunner
+from app.imports.folder import import_folder
+from app.imports.watcher import Progress
+from app.imports.works import Imports
+from app.job_runner import JobRunner, Stopped
 from app.jobs import Jobs
 from app.live import Active
 from app.metrics import Metrics
@@ -86,7 +88,9 @@ class Service:
         self.jobs = Jobs(self._database)
         reembedder = Reembedder(catalog, blobs, self._decoder)
         swap = ModelSwap(self.models, self.active, self.gallery, catalog, reembedder)
-        self.runner = JobRunner(self.jobs, {model_swap.KIND: swap})
+        self.imports = Imports(settings, self.gallery, Sources(self._database), self.jobs)
+        self.imports.collect()
+        self.runner = JobRunner(self.jobs, {model_swap.KIND: swap, **self.imports.kinds})
         self._stop = threading.Event()
         self._starter = threading.Thread(target=self._start, name="startup", daemon=True)
         self._report_gauges()
@@ -131,6 +135,8 @@ class Service:
                 self._index(SAMPLE_GALLERY)
             if self.settings.gallery_dir:
                 self._index(self.settings.gallery_dir)
+        except Stopped:
+            return
         except Exception as exc:  # whatever it is, the operator must see it in /health
             log.exception("the gallery could not be loaded")
             self.startup.state, self.startup.reason = "failed", str(exc).rstrip(".")
@@ -141,7 +147,7 @@ class Service:
             log.info("ready", seconds=round(time.monotonic() - self.startup.started, 2))
 
     def _index(self, folder: Path) -> None:
-        progress = Progress(str(folder))
+        progress = Progress(str(folder), self._stop)
         self.startup.state, self.startup.progress = "indexing", progress
         self.startup.reason = f"{folder} is being indexed"
         import_folder(
@@ -150,7 +156,6 @@ class Service:
             folder,
             progress,
             max_bytes=self.settings.max_image_bytes,
-            stop=self._stop,
         )
         log.info("folder indexed", folder=str(folder), added=progress.added, failed=progress.failed)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app.folder_import import image_files, label_of
+from app.image_files import image_files, label_of
 from benchmarks.edited_copies import EDITS, edited, open_original
 
 _FETCH = ".venv/bin/python examples/default_model/fetch.py"

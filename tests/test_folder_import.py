@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app import folder_import
 from app.errors import Overloaded, SettingsError
-from app.folder_import import Progress, image_files, import_folder, label_of
 from app.gallery import AddResult, Gallery
+from app.image_files import image_files, label_of
+from app.imports import folder as folder_import
+from app.imports.folder import import_folder
+from app.imports.watcher import Progress
+from app.job_runner import Stopped
 from tests.galleries import Parts, opened
 from tests.images import picture
 
@@ -45,8 +48,7 @@ def write(path: Path, data: bytes) -> None:
 
 def run(parts: Parts, root: Path, *, max_bytes: int = 1_000_000) -> Progress:
     progress = Progress(str(root))
-    stop = threading.Event()
-    import_folder(parts.gallery, parts.sources, root, progress, max_bytes=max_bytes, stop=stop)
+    import_folder(parts.gallery, parts.sources, root, progress, max_bytes=max_bytes)
     return progress
 
 
@@ -173,9 +175,8 @@ class Busy(Gallery):
 
 def test_an_import_gives_way_while_the_service_is_busy(parts: Parts, photos: Path) -> None:
     progress = Progress("")
-    stop = threading.Event()
     busy = Busy.__new__(Busy)
-    import_folder(busy, parts.sources, photos, progress, max_bytes=10**6, stop=stop)
+    import_folder(busy, parts.sources, photos, progress, max_bytes=10**6)
     assert counts(progress) == (4, 4, 0)
 
 
@@ -189,10 +190,11 @@ def test_an_import_that_is_stopped_remembers_only_what_it_stored(
             stop.set()
             raise Overloaded(0)
 
-    progress = Progress("")
+    progress = Progress("", stop)
     stopping = Stopping.__new__(Stopping)
-    import_folder(stopping, parts.sources, photos, progress, max_bytes=10**6, stop=stop)
-    assert counts(progress) == (4, 0, 0)
+    with pytest.raises(Stopped):
+        import_folder(stopping, parts.sources, photos, progress, max_bytes=10**6)
+    assert counts(progress) == (0, 0, 0)
     assert counts(run(parts, photos)) == (4, 4, 0)
 
 

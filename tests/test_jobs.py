@@ -45,6 +45,12 @@ def running(jobs: Jobs) -> Iterator[Callable[[Work], JobRunner]]:
         runner.stop()
 
 
+def submit(jobs: Jobs, runner: JobRunner, **arguments: Any) -> Job:
+    job = jobs.create("work", arguments)
+    runner.wake()
+    return job
+
+
 def until(jobs: Jobs, job: Job, *states: str) -> Job:
     deadline = time.monotonic() + PATIENCE_S
     while jobs.get(job.id).state not in states:
@@ -56,16 +62,12 @@ def until(jobs: Jobs, job: Job, *states: str) -> Job:
 def test_a_job_comes_back_as_it_went_also_after_a_restart(jobs: Jobs, tmp_path: Path) -> None:
     job = jobs.create("work", {"größe": [1, None]})
     assert (job.state, job.done, job.total, job.failed) == ("queued", 0, None, 0)
-    jobs.report(job.id, 3, 9, [("a.png", ImageUndecodable("it is empty"))])
+    jobs.report(job.id, 3, 9, 2, [("a.png", ImageUndecodable("it is empty"))])
     other = Database(tmp_path / "gallery.sqlite3")
     again = Jobs(other).get(job.id)
     other.close()
-    assert (again.arguments, again.done, again.total, again.failed) == (
-        {"größe": [1, None]},
-        3,
-        9,
-        1,
-    )
+    assert again.arguments == {"größe": [1, None]}
+    assert (again.done, again.total, again.added, again.failed) == (3, 9, 2, 1)
     assert jobs.errors(job.id) == [
         ItemError("a.png", "image_undecodable", "The image cannot be decoded: it is empty.")
     ]
@@ -79,8 +81,8 @@ def test_an_item_fails_once_and_errors_are_bounded(
     monkeypatch.setattr(jobs_module, "MAX_ERRORS", 3)
     job = jobs.create("work", {})
     error = ImageUndecodable("it is empty")
-    jobs.report(job.id, 2, None, [("a", error), ("b", error)])
-    jobs.report(job.id, 4, None, [("b", error), ("c", error), ("d", error)])
+    jobs.report(job.id, 2, None, 0, [("a", error), ("b", error)])
+    jobs.report(job.id, 4, None, 0, [("b", error), ("c", error), ("d", error)])
     assert jobs.get(job.id).failed == 4
     assert [each.item for each in jobs.errors(job.id)] == ["a", "b", "c"]
 
@@ -113,7 +115,7 @@ def test_jobs_are_done_in_order_and_say_how_they_ended(
             raise KeyError("a mistake")
 
     runner = running(work)
-    submitted = [runner.submit("work", {"number": number}) for number in range(4)]
+    submitted = [submit(jobs, runner, number=number) for number in range(4)]
     ended = [until(jobs, job, "succeeded", "failed") for job in submitted]
     assert order == [0, 1, 2, 3]
     assert [job.state for job in ended] == ["succeeded", "failed", "failed", "succeeded"]
@@ -134,11 +136,11 @@ def test_a_job_can_be_cancelled_before_and_while_it_runs(
             time.sleep(0.001)
 
     runner = running(work)
-    job, waiting = runner.submit("work", {}), runner.submit("work", {})
+    job, waiting = submit(jobs, runner), submit(jobs, runner)
     assert begun.wait(PATIENCE_S)
     assert runner.cancel(waiting.id).state == "cancelled"
     assert runner.cancel(job.id).state == "cancelled"
-    after = runner.submit("work", {})
+    after = submit(jobs, runner)
     until(jobs, after, "running")
     assert jobs.get(job.id).done < 9_999
     assert jobs.get(waiting.id).done == 0
@@ -161,7 +163,7 @@ def test_a_stopped_job_goes_on_at_the_next_start(
             time.sleep(0.002)
 
     first = running(work)
-    job = first.submit("work", {})
+    job = submit(jobs, first)
     assert begun.wait(PATIENCE_S)
     first.stop()
     stopped = jobs.get(job.id)
@@ -186,5 +188,5 @@ def test_work_gives_way_while_the_service_is_busy(
 
     answers: list[str] = []
     runner = running(lambda _, progress: answers.append(progress.patiently(busy)))
-    until(jobs, runner.submit("work", {}), "succeeded")
+    until(jobs, submit(jobs, runner), "succeeded")
     assert (answers, attempts) == (["done"], 3)

@@ -10,12 +10,11 @@ from fastapi import Depends, Request, UploadFile
 
 from app.errors import ParameterInvalid
 from app.images import Box
-from app.metadata import check_metadata, kind_of
+from app.metadata import MAX_FILENAME, MAX_LABEL, check_metadata, clean_name, kind_of
 from app.service import Service
 
 MAX_ID = 200
-MAX_LABEL = 200
-MAX_FILENAME = 255
+MAX_URL = 2000
 
 T = TypeVar("T")
 
@@ -36,8 +35,7 @@ def read_upload(upload: UploadFile, limit: int) -> bytes:
 def clean_filename(upload: UploadFile) -> str | None:
     """The last part of the name that the caller gave: for show only, never a path."""
     name = PurePosixPath((upload.filename or "").replace("\\", "/")).name
-    kept = "".join(c for c in name if unicodedata.category(c)[0] != "C")
-    return kept[:MAX_FILENAME] or None
+    return clean_name(name, MAX_FILENAME)
 
 
 def parse_ids(text: str | None, count: int) -> list[str | None]:
@@ -51,6 +49,17 @@ def parse_labels(text: str | None, count: int) -> list[str | None]:
 def parse_metadata(text: str | None, count: int) -> list[dict[str, Any]]:
     parsed = _aligned("metadata", text, count, check_metadata)
     return [value or {} for value in parsed]
+
+
+def parse_urls(text: str | None) -> list[str]:
+    """A JSON list of texts. Raises ``ParameterInvalid``."""
+    try:
+        values = json.loads(text or "")
+    except (ValueError, RecursionError) as exc:
+        raise ParameterInvalid("urls", "expected a JSON list of addresses") from exc
+    if not isinstance(values, list):
+        raise ParameterInvalid("urls", f"expected a JSON list, got {kind_of(values)}")
+    return [_check_text(value, "urls", MAX_URL) for value in values]
 
 
 def parse_box(text: str | None) -> Box | None:

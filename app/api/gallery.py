@@ -15,9 +15,11 @@ from app.api.deps import (
     parse_ids,
     parse_labels,
     parse_metadata,
+    parse_urls,
     read_upload,
 )
 from app.api.items import item_error, mixed
+from app.api.jobs import job_fields
 from app.api.problems import problems
 from app.api.records import image_fields, model_info
 from app.api.search import page_fields, query_fields, ranking, took_ms
@@ -81,6 +83,35 @@ def add(
         ]
         results += _add_chunk(service, chunk, form.on_conflict, done=results)
     return _answer(request, form.images, results)
+
+
+@router.post(
+    "/import",
+    status_code=202,
+    summary="Import many images",
+    responses=problems(400, 401, 403, 413, 422, 429, 503, 507),
+)
+def import_many(
+    service: Serving,
+    form: Annotated[schemas.ImportForm, Form(media_type="multipart/form-data")],
+) -> schemas.Job:
+    """Takes an archive, a folder of the service's machine, or addresses on the web.
+
+    Answers the job that does it: `/jobs/{id}` says how far it is and what could not be added, and
+    why. It goes on after a restart.
+    """
+    sources = [form.archive, form.folder, form.urls]
+    if sum(source is not None for source in sources) != 1:
+        raise ParameterInvalid("archive", "send one of archive, folder and urls")
+    imports = service.imports
+    if form.archive is not None:
+        job = imports.archive(form.archive.file, form.on_conflict)
+    elif form.folder is not None:
+        job = imports.folder(form.folder, form.on_conflict)
+    else:
+        job = imports.urls(parse_urls(form.urls), form.on_conflict)
+    service.runner.wake()
+    return schemas.Job(**job_fields(job))
 
 
 def _add_chunk(

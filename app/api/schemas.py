@@ -122,6 +122,27 @@ class FilterQuery(_Form):
     )
 
 
+class ImportForm(_Form):
+    """One of ``archive``, ``folder`` and ``urls``."""
+
+    archive: UploadFile | None = Field(
+        None, description="A zip archive of images; its folders' names become labels."
+    )
+    folder: str | None = Field(
+        None,
+        max_length=1000,
+        description="Folder below the setting IMPORT_DIR; its subfolders' names become labels.",
+    )
+    urls: str | None = Field(
+        None,
+        description="JSON list of addresses of images. Needs the setting URL_IMPORT.",
+        examples=['["https://example.com/shoe.jpg"]'],
+    )
+    on_conflict: Literal["skip", "replace", "error"] = Field(
+        "skip", description="What to do when an id is already there."
+    )
+
+
 class ListQuery(_Form):
     filter: str | None = Field(
         None,
@@ -308,6 +329,7 @@ class Job(BaseModel):
     reason: str | None = Field(description="Why the job as a whole failed.")
     done: int = Field(description="Items that are done, failed ones included.")
     total: int | None = Field(description="Items in all; null until they are counted.")
+    added: int = Field(description="Images that are new in the gallery.")
     failed: int
     created_at: str
     updated_at: str

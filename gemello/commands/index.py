@@ -76,7 +76,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str | None]]:
-    from app.folder_import import image_files, label_of
+    from app.image_files import image_files, label_of
 
     if path.is_dir():
         for file in image_files(path):

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
         Example: `gemello rank --queries q/ --gallery g/ --out ranks.json --model mine`
         """
         encoder = choose(model, None, False, None, 0, store).encoder
-        from app.folder_import import image_files
+        from app.image_files import image_files
         from trainer.evaluate.rank import rank as run
         from trainer.progress import say, track
 

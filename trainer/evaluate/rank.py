@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.encoder import Encoder
-from app.folder_import import image_files
+from app.image_files import image_files
 from app.index import FlatIndex
 from trainer.errors import DataError
 from trainer.evaluate.embedding import embed_files

@@ -1,0 +1,1 @@
+"""Images from elsewhere: folders on this machine, archives, addresses on the web."""
