@@ -40,6 +40,19 @@ class ImageRecord:
     position: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts of a gallery: ``vectors`` by model id, dates of the oldest and newest image."""
+
+    images: int
+    bytes: int
+    labels: int
+    media_types: dict[str, int]
+    vectors: dict[str, int]
+    oldest: str | None
+    newest: str | None
+
+
 class Catalog:
     """The records of a gallery's images, what filters ask of them, and their vectors."""
 
@@ -173,6 +186,21 @@ class Catalog:
                 (after, model_id, limit),
             )
             return [_record(row) for row in rows]
+
+    def summary(self) -> Summary:
+        """Counts over all records."""
+        with self._database.reading() as db:
+            images, size, labels, first, last = db.execute(
+                "SELECT count(*), coalesce(sum(bytes), 0), count(DISTINCT label),"
+                " min(created_at), max(created_at) FROM images"
+            ).fetchone()
+            types = dict(
+                db.execute("SELECT media_type, count(*) FROM images GROUP BY 1 ORDER BY 1")
+            )
+            models = dict(
+                db.execute("SELECT model_id, count(*) FROM vectors GROUP BY 1 ORDER BY 1")
+            )
+        return Summary(images, size, labels, types, models, first, last)
 
     def count_vectors(self, model_id: str) -> int:
         """How many images have a vector of ``model_id``."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from app.blobs import BlobStore, sha256
-from app.catalog import Catalog, ImageRecord
+from app.catalog import Catalog, ImageRecord, Summary
 from app.decoding import DecodePool
 from app.encoder import Vectors
 from app.errors import (
@@ -161,12 +161,20 @@ class Gallery:
         live.index.add(list(plan.writes), vectors)
         self._drop_unused(plan.replaced)
 
+    def summary(self) -> Summary:
+        """Counts over all stored images."""
+        return self._catalog.summary()
+
     def get(self, image_id: str) -> ImageRecord:
         """Raises ``ImageNotFound``."""
         record = self._catalog.get([image_id]).get(image_id)
         if record is None:
             raise ImageNotFound(image_id)
         return record
+
+    def records(self, ids: Sequence[str]) -> dict[str, ImageRecord]:
+        """The records of those ids that exist."""
+        return self._catalog.get(ids)
 
     def image(self, image_id: str) -> tuple[ImageRecord, bytes]:
         """A record and the bytes as they were uploaded. Raises ``ImageNotFound``."""

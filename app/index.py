@@ -29,8 +29,16 @@ class VectorIndex(Protocol):
         """Forget ids; unknown ones are ignored."""
         ...
 
+    def ids(self) -> list[str]:
+        """Every id, in no order."""
+        ...
+
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
         """A copy of the vector of each id that is there."""
+        ...
+
+    def within(self, ids: Sequence[str], radius: float) -> dict[str, list[str]]:
+        """For each id that is there: the others whose vectors are no farther than ``radius``."""
         ...
 
     def search(
@@ -74,6 +82,27 @@ class FlatIndex:
     def remove(self, ids: Collection[str]) -> None:
         with self._lock:
             self._remove([image_id for image_id in set(ids) if image_id in self._slots])
+
+    def ids(self) -> list[str]:
+        with self._lock:
+            return list(self._ids)
+
+    def within(self, ids: Sequence[str], radius: float) -> dict[str, list[str]]:
+        with self._lock:
+            known = [image_id for image_id in ids if image_id in self._slots]
+            slots = [self._slots[image_id] for image_id in known]
+            vectors = self._vectors()
+            # faiss takes what is nearer than a limit, in float32: a little more, looked at again.
+            limit = radius**2 + _TOLERANCE * max(1.0, radius**2)
+            starts, _, found = self._index.range_search(vectors[slots], limit)
+            near: dict[str, list[str]] = {}
+            for row, image_id in enumerate(known):
+                others = found[starts[row] : starts[row + 1]]
+                away = vectors[others].astype(np.float64) - vectors[slots[row]].astype(np.float64)
+                distances = np.sqrt((away**2).sum(axis=1)).astype(np.float32)
+                kept = others[distances <= np.float32(radius)].tolist()
+                near[image_id] = [self._ids[slot] for slot in kept if slot != slots[row]]
+            return near
 
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
         with self._lock:

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from app import __version__
-from app.api import gallery, health, jobs, models, search
+from app.api import duplicates, gallery, health, jobs, models, search
 from app.api.context import RequestContext
 from app.api.errors import add_error_handlers
 from app.api.limits import RequestLimits
@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (
         search.router,
         gallery.router,
+        duplicates.router,
         models.router,
         jobs.router,
         health.router,

@@ -1,5 +1,6 @@
 """Searching a gallery: like these images, unlike those, among the ones that a filter allows."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -10,6 +11,7 @@ import numpy as np
 from app.blobs import BlobStore
 from app.catalog import Catalog, ImageRecord
 from app.decoding import DecodePool
+from app.duplicates import duplicate_groups
 from app.encoder import Vectors
 from app.errors import ImageError, ImageNotFound, ParameterInvalid
 from app.filters import Filter, Scalar
@@ -121,6 +123,9 @@ class Searcher:
         self._catalog, self._blobs, self._active = catalog, blobs, active
         self._decoder, self._metrics = decoder, metrics
         self._allowed = lru_cache(_REMEMBERED)(self._matching)
+        self._groups = lru_cache(1)(self._find_groups)
+        # Two at once would each take the whole machine for the same answer.
+        self._grouping = threading.Lock()
 
     def search(self, query: Query, options: Options) -> SearchPage:
         """One page.
@@ -160,6 +165,11 @@ class Searcher:
         """
         with self._active.use() as live:
             return self._embed(live, images, None, flip=False)
+
+    def duplicates(self, max_distance: float) -> tuple[Manifest, list[list[str]]]:
+        """Groups of near-duplicates by id, and the model; remembered until the gallery changes."""
+        with self._active.use() as live, self._grouping:
+            return live.manifest, self._groups(live, max_distance, self._catalog.generation)
 
     def _embed(
         self, live: Live, images: Sequence[bytes | str], box: Box | None, flip: bool
@@ -253,6 +263,14 @@ class Searcher:
     def _matching(self, wanted: Filter, generation: int) -> list[str]:  # noqa: ARG002
         """The ids that a filter allows; ``generation`` tells one state of the records from the next."""
         return self._catalog.matching(wanted)
+
+    def _find_groups(
+        self,
+        live: Live,
+        max_distance: float,
+        generation: int,  # noqa: ARG002
+    ) -> list[list[str]]:
+        return duplicate_groups(live.index, max_distance)
 
 
 def _within(model: Manifest, options: Options) -> Callable[[float], bool] | None:

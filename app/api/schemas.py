@@ -343,6 +343,43 @@ class JobsAnswer(BaseModel):
     jobs: list[Job] = Field(description="The newest first.")
 
 
+class DuplicatesQuery(_Form):
+    max_distance: float = Field(
+        0.25,
+        ge=0,
+        allow_inf_nan=False,
+        description="Images are joined by steps no longer than this.",
+    )
+    limit: int = Field(100, ge=1, le=MAX_TOP_K, description="Most groups to return.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="How many groups to pass over first.")
+
+
+class Group(BaseModel):
+    images: list[Image]
+
+
+class DuplicatesAnswer(BaseModel):
+    groups: list[Group] = Field(description="The largest first.")
+    total: int = Field(description="Groups in all.")
+    offset: int
+    next_offset: int | None = Field(description="Where the next page starts; null on the last.")
+    model: ModelInfo
+    took_ms: float
+
+
+class Stats(BaseModel):
+    images: int
+    searchable: int = Field(description="Images in the index; fewer when files are damaged.")
+    bytes: int = Field(description="Of all image files as they were uploaded.")
+    labels: int = Field(description="Different labels.")
+    media_types: dict[str, int] = Field(examples=[{"image/jpeg": 12}])
+    vectors: dict[str, int] = Field(description="Stored vectors by model id.")
+    oldest: str | None
+    newest: str | None
+    jobs: int = Field(description="Jobs that are not done yet.")
+    model: ModelInfo
+
+
 class GalleryInfo(BaseModel):
     images: int
 
