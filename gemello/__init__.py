@@ -1,5 +1,5 @@
 """The front door: the command line ``gemello`` and the Python client."""
 
-from gemello.client import ApiError, Client, Unreachable
+from gemello.client import ApiError, AsyncClient, Client, Unreachable
 
-__all__ = ["ApiError", "Client", "Unreachable"]
+__all__ = ["ApiError", "AsyncClient", "Client", "Unreachable"]

@@ -1,11 +1,10 @@
 """``gemello health``: ask a running service whether it is ready."""
 
-import json
-
 import typer
 
 from gemello.client import Client
 from gemello.commands.options import DEFAULT, Json, Key, Url
+from gemello.commands.outputs import print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +14,7 @@ def register(app: typer.Typer) -> None:
         with Client(url, key=key, timeout_s=5) as client:
             answer = client.health()
         if as_json:
-            typer.echo(json.dumps(answer, indent=2))
+            print_json(answer)
             return
-        model, images = answer["model"], answer["gallery"]["images"]
-        typer.echo(f"ready: {images} images, model {model['name']}/{model['version']}")
+        model = answer.model
+        typer.echo(f"ready: {answer.gallery.images} images, model {model.name}/{model.version}")

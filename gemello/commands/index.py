@@ -89,7 +89,7 @@ def _files(path: Path) -> Iterator[tuple[Path, str | None]]:
 
 def _upload(client: Client, files: Sequence[tuple[Path, str | None]], console: Console) -> Report:
     report = Report()
-    known = {image["id"] for image in client.images()}
+    known = {image.id for image in client.images()}
     with Progress(
         TextColumn("indexing"),
         BarColumn(),
@@ -127,9 +127,9 @@ def _upload_chunk(
         return
     items = client.add([path for path, _ in fresh], labels=[label for _, label in fresh])
     for (path, _), item in zip(fresh, items, strict=True):
-        if item["status"] == "failed":
-            report.failed.append({"file": str(path), "error": item["error"]["detail"]})
-        elif item["status"] == "skipped":
+        if item.error is not None:
+            report.failed.append({"file": str(path), "error": item.error.detail})
+        elif item.status == "skipped":
             report.already_there += 1
         else:
             report.created += 1

@@ -1,7 +1,8 @@
 """Options that several commands share."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +21,36 @@ Store = Annotated[
     typer.Option("--store", help="Folder of published models; default: GEMELLO_MODEL_STORE."),
 ]
 
+FilterText = Annotated[
+    str | None,
+    typer.Option("--filter", help='JSON on metadata, as in \'{"price": {"lt": 9}}\'.'),
+]
+
 DEFAULT = DEFAULT_URL
+
+
+def parsed_filter(text: str | None) -> dict[str, Any] | None:
+    """A filter's JSON object; the service says what is wrong inside. Raises ``BadParameter``."""
+    if text is None:
+        return None
+    try:
+        wanted = json.loads(text)
+    except ValueError as exc:
+        raise typer.BadParameter(f"{text!r} is no JSON", param_hint="--filter") from exc
+    if not isinstance(wanted, dict):
+        raise typer.BadParameter(f"{text!r} is no JSON object", param_hint="--filter")
+    return wanted
+
+
+def parsed_box(text: str | None) -> tuple[float, float, float, float] | None:
+    """``x1,y1,x2,y2``. Raises ``BadParameter``."""
+    if text is None:
+        return None
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError as exc:
+        raise typer.BadParameter("expected x1,y1,x2,y2", param_hint="--box") from exc
+    return left, top, right, bottom
 
 
 def model_store(given: Path | None) -> Path:

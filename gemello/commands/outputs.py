@@ -3,9 +3,11 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 
 from app.errors import ParameterInvalid, RuntimeUnavailable
@@ -34,6 +36,11 @@ def check_report(option: str, path: Path | None) -> None:
         raise RuntimeUnavailable(
             "report", f"{exc.name} is not installed; run `make setup-train`"
         ) from exc
+
+
+def print_json(answer: Any) -> None:
+    """A result of the client, or a list of them, as JSON."""
+    typer.echo(json.dumps(answer, indent=2, default=asdict))
 
 
 def show_left_out(console: Console, bad: Mapping[str, str]) -> None:

@@ -1,6 +1,5 @@
-"""``gemello search IMAGE``: ask a running service."""
+"""``gemello search IMAGE…``: ask a running service."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,55 +8,103 @@ from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
-from gemello.commands.options import DEFAULT, Json, Key, Url
+from gemello.client.results import SearchAnswer
+from gemello.commands.options import DEFAULT, FilterText, Json, Key, Url, parsed_box, parsed_filter
+from gemello.commands.outputs import print_json
 
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def search(
-        image: Annotated[
-            Path, typer.Argument(help="The query image.", exists=True, dir_okay=False)
-        ],
+        images: Annotated[
+            list[Path] | None,
+            typer.Argument(
+                metavar="IMAGE", help="The query image, or several.", exists=True, dir_okay=False
+            ),
+        ] = None,
+        ids: Annotated[
+            list[str] | None, typer.Option("--id", help="Search like a stored image; repeatable.")
+        ] = None,
         top_k: Annotated[
             int, typer.Option("--top-k", "-k", min=1, max=1000, help="How many.")
         ] = 10,
         offset: Annotated[int, typer.Option(min=0, help="How many to pass over first.")] = 0,
+        wanted: FilterText = None,
+        group_by: Annotated[
+            str | None, typer.Option(help="Show the nearest image of each value of this key.")
+        ] = None,
+        max_distance: Annotated[
+            float | None, typer.Option(min=0, help="Leave out what is farther away.")
+        ] = None,
+        min_score: Annotated[
+            float | None, typer.Option(min=0, max=1, help="Leave out what is less likely a match.")
+        ] = None,
+        box: Annotated[
+            str | None, typer.Option(help="Look at this part alone: x1,y1,x2,y2 in 0–1.")
+        ] = None,
+        flip: Annotated[bool, typer.Option("--flip", help="Find mirror images, too.")] = False,
+        combine: Annotated[
+            str, typer.Option(help="Of several images: best (nearest of them) or mean.")
+        ] = "best",
+        unlike: Annotated[
+            list[Path] | None,
+            typer.Option(help="Image to stay away from; repeatable.", exists=True, dir_okay=False),
+        ] = None,
         url: Url = DEFAULT,
         key: Key = None,
         as_json: Json = False,
     ) -> None:
         """Show the gallery's images that are most like IMAGE, nearest first.
 
-        Example: `gemello search shoe.jpg -k 5`
+        Examples: `gemello search shoe.jpg -k 5`, `gemello search shoe.jpg --filter '{"stock": true}'
+        --group-by product`
         """
+        like: list[Path | bytes | str] = [*(images or []), *(ids or [])]
+        if not like:
+            raise typer.BadParameter("name an image, or --id", param_hint="IMAGE")
         with Client(url, key=key) as client:
-            answer = client.search(image, top_k=top_k, offset=offset)
-        if as_json:
-            typer.echo(json.dumps(answer, indent=2))
-            return
-        if not answer["results"]:
-            typer.echo("No image." if answer["total"] else "The gallery is empty.")
-            return
-        table = Table(
-            title=f"{image.name} in {answer['total']} images, {answer['took_ms']:.0f} ms",
-            title_justify="left",
-        )
-        for heading in ("rank", "distance", "score"):
-            table.add_column(heading, justify="right")
-        for heading in ("match", "label", "filename", "id"):
-            table.add_column(heading, overflow="fold")
-        for result in answer["results"]:
-            score, match = result["score"], result.get("match")
-            table.add_row(
-                str(result["rank"]),
-                f"{result['distance']:.4f}",
-                "" if score is None else f"{score:.0%}",
-                "" if match is None else "yes" if match else "no",
-                result["label"] or "",
-                result["filename"] or "",
-                result["id"],
+            answer = client.search(
+                *like,
+                top_k=top_k,
+                offset=offset,
+                max_distance=max_distance,
+                min_score=min_score,
+                filter=parsed_filter(wanted),
+                group_by=group_by,
+                flip=flip,
+                box=parsed_box(box),
+                combine=combine,
+                unlike=unlike or [],
             )
-        # The nearest comes first: when it is no match, none is.
-        if offset == 0 and answer["results"][0].get("match") is False:
-            typer.echo("No match: the nearest images are farther than the model's threshold.")
-        Console().print(table, markup=False)
+        if as_json:
+            print_json(answer)
+            return
+        _show(answer, images[0].name if images else str(like[0]), filtered=wanted is not None)
+
+
+def _show(answer: SearchAnswer, name: str, *, filtered: bool) -> None:
+    if not answer.results:
+        nothing = "No image satisfies the filter." if filtered else "The gallery is empty."
+        typer.echo("No match." if answer.total else nothing)
+        return
+    table = Table(
+        title=f"{name} in {answer.total} images, {answer.took_ms:.0f} ms", title_justify="left"
+    )
+    for heading in ("rank", "distance", "score"):
+        table.add_column(heading, justify="right")
+    for heading in ("match", "label", "filename", "id"):
+        table.add_column(heading, overflow="fold")
+    for result in answer.results:
+        score, match = result.score, result.match
+        table.add_row(
+            str(result.rank),
+            f"{result.distance:.4f}",
+            "" if score is None else f"{score:.0%}",
+            "" if match is None else "yes" if match else "no",
+            result.label or "",
+            result.filename or "",
+            result.id,
+        )
+    if answer.match is False:
+        typer.echo("No match: the nearest images are farther than the model's threshold.")
+    Console().print(table, markup=False)
