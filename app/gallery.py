@@ -17,6 +17,7 @@ from app.errors import (
     ImageConflict,
     ImageError,
     ImageNotFound,
+    ParameterInvalid,
 )
 from app.filters import Filter
 from app.images import PreparedImage
@@ -34,13 +35,18 @@ DEFAULT_ID_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """An image to add: its bytes, and what the caller says of it."""
+    """An image to add: its bytes, and what the caller says of it.
+
+    ``vector`` float32 [D] is what the model ``model_id`` made of it, where that is known already.
+    """
 
     data: bytes
     id: str | None = None
     filename: str | None = None
     label: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    vector: Vectors | None = None
+    model_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +137,7 @@ class Gallery:
         good = [p for p in prepared if isinstance(p, PreparedImage)]
         if not good:
             return [AddResult("failed", error=p) for p in prepared if isinstance(p, ImageError)]
-        with self._metrics.stage("embed"):
-            vectors = iter(live.batcher.embed(np.stack([p.pixels for p in good])))
+        vectors = iter(self._vectors(live, images, prepared))
         with self._metrics.stage("store"), self._writing:
             if live is not self._active.live:
                 return None
@@ -145,6 +150,30 @@ class Gallery:
                     results.append(plan.add(new, what, next(vectors)))
             self._commit(plan, live)
         return results
+
+    def _vectors(
+        self,
+        live: Live,
+        images: Sequence[NewImage],
+        prepared: Sequence[PreparedImage | ImageError],
+    ) -> list[Vectors]:
+        """One for each image that could be decoded; embedded, unless the same model made it."""
+        known: list[Vectors | None] = []
+        unknown = []
+        for new, what in zip(images, prepared, strict=True):
+            if isinstance(what, ImageError):
+                continue
+            same = new.model_id == live.encoder.model_id
+            known.append(new.vector if same else None)
+            if known[-1] is None:
+                unknown.append(what.pixels)
+            elif known[-1].shape != (live.encoder.dimension,):
+                raise ParameterInvalid(
+                    "embeddings", f"expected {live.encoder.dimension} numbers for each image"
+                )
+        with self._metrics.stage("embed"):
+            made = iter(live.batcher.embed(np.stack(unknown)) if unknown else ())
+        return [next(made) if vector is None else vector for vector in known]
 
     def _commit(self, plan: "_Plan", live: Live) -> None:
         if not plan.writes:

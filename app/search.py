@@ -166,6 +166,11 @@ class Searcher:
         with self._active.use() as live:
             return self._embed(live, images, None, flip=False)
 
+    def vectors(self, ids: Sequence[str]) -> tuple[Manifest, dict[str, Vectors]]:
+        """The vector of each of those ids that can be searched, and the model that made them."""
+        with self._active.use() as live:
+            return live.manifest, live.index.get(ids)
+
     def duplicates(self, max_distance: float) -> tuple[Manifest, list[list[str]]]:
         """Groups of near-duplicates by id, and the model; remembered until the gallery changes."""
         with self._active.use() as live, self._grouping:

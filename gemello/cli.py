@@ -8,6 +8,7 @@ import typer
 
 from app import __version__
 from app.errors import GemelloError
+from gemello.archive import ArchiveError
 from gemello.client import ApiError, Unreachable
 
 app = typer.Typer(
@@ -44,6 +45,9 @@ for _name in (
     "compare",
     "rank",
     "models",
+    "gallery",
+    "duplicates",
+    "jobs",
 ):
     import_module(f"gemello.commands.{_name}").register(app)
 
@@ -52,7 +56,7 @@ def main() -> None:
     """Run a command; what goes wrong is one sentence on standard error, never a traceback."""
     try:
         app()
-    except (GemelloError, ApiError, Unreachable) as exc:
+    except (GemelloError, ApiError, ArchiveError, Unreachable) as exc:
         sys.stderr.write(f"gemello: {exc}\n")
         raise SystemExit(1) from exc
     except KeyboardInterrupt:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
 from fastapi import Depends, Request, UploadFile
 
+from app.encoder import Vectors
 from app.errors import ParameterInvalid
 from app.images import Box
 from app.metadata import MAX_FILENAME, MAX_LABEL, check_metadata, clean_name, kind_of
@@ -49,6 +51,24 @@ def parse_labels(text: str | None, count: int) -> list[str | None]:
 def parse_metadata(text: str | None, count: int) -> list[dict[str, Any]]:
     parsed = _aligned("metadata", text, count, check_metadata)
     return [value or {} for value in parsed]
+
+
+def parse_embeddings(text: str | None, count: int) -> list[Vectors | None]:
+    """float32 [D] for each image, or None. Raises ``ParameterInvalid``."""
+    return _aligned("embeddings", text, count, _check_vector)
+
+
+def _check_vector(value: object) -> Vectors:
+    numbers = isinstance(value, list) and all(
+        isinstance(x, int | float) and not isinstance(x, bool) for x in value
+    )
+    try:
+        vector = np.array(value if numbers else [], np.float64)
+    except OverflowError:
+        vector = np.array([np.inf])
+    if not len(vector) or not (np.abs(vector) <= np.finfo(np.float32).max).all():
+        raise ParameterInvalid("embeddings", "expected a list of numbers for each image")
+    return vector.astype(np.float32)
 
 
 def parse_urls(text: str | None) -> list[str]:

@@ -12,6 +12,7 @@ from app.api.deps import (
     check_label,
     clean_filename,
     parse_box,
+    parse_embeddings,
     parse_ids,
     parse_labels,
     parse_metadata,
@@ -68,6 +69,7 @@ def add(
     ids = parse_ids(form.ids, count)
     labels = parse_labels(form.labels, count)
     metadata = parse_metadata(form.metadata, count)
+    vectors = parse_embeddings(form.embeddings, count)
     results: list[AddResult] = []
     for start in range(0, count, _CHUNK):
         places = range(start, min(start + _CHUNK, count))
@@ -78,6 +80,8 @@ def add(
                 filename=clean_filename(form.images[i]),
                 label=labels[i],
                 metadata=metadata[i],
+                vector=vectors[i],
+                model_id=form.embeddings_model,
             )
             for i in places
         ]
@@ -157,11 +161,14 @@ def list_images(
         raise ParameterInvalid("cursor", "expected the next_cursor of a page")
     wanted = parse_filter(query.filter) if query.filter is not None else None
     records = service.gallery.list_images(int(cursor), query.limit, wanted)
+    ids = [record.id for record in records] if "embedding" in query.include else []
+    model, vectors = service.searcher.vectors(ids)
     more = len(records) == query.limit
     return schemas.ListAnswer(
-        images=[schemas.Image(**image_fields(record)) for record in records],
+        images=[schemas.Image(**image_fields(r, vectors.get(r.id))) for r in records],
         total=len(service.gallery),
         next_cursor=str(records[-1].position) if more else None,
+        model=model_info(model),
     )
 
 

@@ -5,10 +5,11 @@ from urllib.parse import quote
 
 from app.api import schemas
 from app.catalog import ImageRecord
+from app.encoder import Vectors
 from app.manifest import Manifest
 
 
-def image_fields(record: ImageRecord) -> dict[str, Any]:
+def image_fields(record: ImageRecord, vector: Vectors | None = None) -> dict[str, Any]:
     # An id is stored as given; in a path it must be quoted.
     url = f"/gallery/{quote(record.id, safe='')}"
     return {
@@ -23,6 +24,7 @@ def image_fields(record: ImageRecord) -> dict[str, Any]:
         "created_at": record.created_at,
         "image_url": f"{url}/image",
         "thumbnail_url": f"{url}/thumbnail",
+        "embedding": None if vector is None else vector.tolist(),
     }
 
 

@@ -110,6 +110,17 @@ class AddForm(_Form):
         description="JSON list of objects, one for each image.",
         examples=['[{"price": 5}, {}]'],
     )
+    embeddings: str | None = Field(
+        None,
+        description="JSON list of vectors that `embeddings_model` made, one for each image; null "
+        "embeds it here. For moving a gallery.",
+    )
+    embeddings_model: str | None = Field(
+        None,
+        max_length=64,
+        description="Id of the model that made `embeddings`; another one than answers here embeds "
+        "the images anew.",
+    )
     on_conflict: Literal["skip", "replace", "error"] = Field(
         "skip", description="What to do when an id is already there."
     )
@@ -148,6 +159,9 @@ class ListQuery(_Form):
         None,
         description="JSON object that says which images, as in a search.",
         examples=['{"label": "shoe"}'],
+    )
+    include: list[Literal["embedding"]] = Field(
+        [], description="What else to answer: `embedding` gives the vectors."
     )
     limit: int = Field(100, ge=1, le=MAX_TOP_K, description="Most images to return.")
     cursor: str | None = Field(
@@ -190,6 +204,7 @@ class Image(BaseModel):
     created_at: str = Field(examples=["2026-01-31T12:00:00+00:00"])
     image_url: str
     thumbnail_url: str
+    embedding: list[float] | None = Field(None, description="With `include=embedding`.")
 
 
 class Result(Image):
@@ -205,7 +220,6 @@ class Result(Image):
     group: str | int | float | bool | None = Field(
         None, description="The value of `group_by` that this image stands for."
     )
-    embedding: list[float] | None = Field(None, description="With `include=embedding`.")
 
 
 class Query(BaseModel):
@@ -293,6 +307,7 @@ class ListAnswer(BaseModel):
     images: list[Image]
     total: int
     next_cursor: str | None
+    model: ModelInfo = Field(description="What made the vectors.")
 
 
 class Removed(BaseModel):

@@ -183,8 +183,7 @@ def page_fields(page: SearchPage, first: schemas.Query) -> Mapping[str, Any]:
                 score=page.model.score(match.distance),
                 match=page.model.match(match.distance),
                 group=match.group,
-                embedding=None if match.vector is None else match.vector.tolist(),
-                **image_fields(match.image),
+                **image_fields(match.image, match.vector),
             )
             for match in page.matches
         ],

@@ -20,7 +20,7 @@ Picture = Path | bytes
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request, and ``parse`` for the body of its answer (None when it is not JSON).
+    """A request, and ``parse`` for the JSON of its answer (None when it is none); ``raw``: its bytes.
 
     ``files`` are (field, file name, content). With ``items`` an answer that refuses every file is no
     error: its items say why. Without ``retry`` a busy service is an error at once.
@@ -34,6 +34,7 @@ class Call(Generic[T]):
     body: Mapping[str, Any] | None = None
     files: Sequence[tuple[str, str, Picture]] = ()
     items: bool = False
+    raw: bool = False
     retry: bool = True
 
 
@@ -119,20 +120,28 @@ def add(
     ids: Sequence[str | None] | None = None,
     labels: Sequence[str | None] | None = None,
     metadata: Sequence[Mapping[str, Any] | None] | None = None,
+    embeddings: Sequence[Sequence[float] | None] | None = None,
+    embeddings_model: str | None = None,
+    names: Sequence[str] | None = None,
     on_conflict: str = "skip",
 ) -> Call[list[results.Item]]:
     """Store images; one item for each, whose ``status`` and ``error`` say what became of it.
 
-    Files that are refused do not raise; a request that is refused as a whole does.
+    Files that are refused do not raise; a request that is refused as a whole does. ``embeddings``
+    that the model ``embeddings_model`` made are kept, where the service has the same model.
+    ``names`` are shown instead of the files' own.
     """
-    lists = {"ids": ids, "labels": labels, "metadata": metadata}
+    lists = {"ids": ids, "labels": labels, "metadata": metadata, "embeddings": embeddings}
     data = {name: json.dumps(list(v)) for name, v in lists.items() if v is not None}
+    files = _files("images", images)
+    if names is not None:
+        files = [(part, name, what) for (part, _, what), name in zip(files, names, strict=True)]
     return Call(
         "POST",
         "/gallery",
         lambda answer: [results.parsed(results.Item, item) for item in _key(answer, "items")],
-        data={**data, "on_conflict": on_conflict},
-        files=_files("images", images),
+        data=_given({**data, "on_conflict": on_conflict, "embeddings_model": embeddings_model}),
+        files=files,
         items=True,
     )
 
@@ -142,15 +151,22 @@ def page(
     limit: int = 100,
     cursor: str | None = None,
     filter: Filter | None = None,  # noqa: A002
+    embeddings: bool = False,
 ) -> Call[results.ImagePage]:
     """Records in order of arrival; ``next_cursor`` leads to more."""
-    options = {"limit": limit, "cursor": cursor, "filter": _filter(filter)}
+    include = "embedding" if embeddings else None
+    options = {"limit": limit, "cursor": cursor, "filter": _filter(filter), "include": include}
     return Call("GET", "/gallery", _as(results.ImagePage), _given(options))
 
 
 def get(image_id: str) -> Call[results.Image]:
     """One image's record."""
     return Call("GET", _image(image_id), _as(results.Image))
+
+
+def content(image_id: str) -> Call[bytes]:
+    """An image's bytes, as they were uploaded."""
+    return Call("GET", _image(image_id, "image"), bytes, raw=True)
 
 
 def update(image_id: str, **changes: Any) -> Call[results.Image]:

@@ -78,6 +78,7 @@ class Client:
     add = _now(calls.add)
     page = _now(calls.page)
     get = _now(calls.get)
+    content = _now(calls.content)
     update = _now(calls.update)
     remove = _now(calls.remove)
     remove_where = _now(calls.remove_where)
@@ -166,6 +167,7 @@ class AsyncClient:
     add = _later(calls.add)
     page = _later(calls.page)
     get = _later(calls.get)
+    content = _later(calls.content)
     update = _later(calls.update)
     remove = _later(calls.remove)
     remove_where = _later(calls.remove_where)
@@ -249,7 +251,7 @@ def _parsed(call: Call[T], response: httpx.Response, url: str) -> T:
     if not response.is_success and not refused_items:
         raise ApiError(response.status_code, body if isinstance(body, Mapping) else {})
     try:
-        return call.parse(body)
+        return call.parse(response.content if call.raw else body)
     except ValueError as exc:
         raise Unreachable(f"{url} answers, but not as Gemello does.") from exc
 

@@ -45,6 +45,7 @@ class Image:
     created_at: str
     image_url: str
     thumbnail_url: str
+    embedding: list[float] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,6 @@ class Result(Image):
     score: float | None
     match: bool | None
     group: Scalar | None = None
-    embedding: list[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,7 @@ class ImagePage:
     images: list[Image]
     total: int
     next_cursor: str | None
+    model: Model
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,27 +10,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from gemello.client import Client
 from gemello.commands.options import DEFAULT, Json, Key, Url
+from gemello.commands.progress import bar
 
 _CHUNK = 16
-
-
-class _SpeedColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        # Not known before the first chunk is through.
-        return Text(f"{task.speed:.0f} images/s" if task.speed else "", justify="right")
 
 
 @dataclass
@@ -90,14 +75,7 @@ def _files(path: Path) -> Iterator[tuple[Path, str | None]]:
 def _upload(client: Client, files: Sequence[tuple[Path, str | None]], console: Console) -> Report:
     report = Report()
     known = {image.id for image in client.images()}
-    with Progress(
-        TextColumn("indexing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _SpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    ) as progress:
+    with bar("indexing", console) as progress:
         task = progress.add_task("", total=len(files))
         remaining = iter(files)
         while chunk := list(islice(remaining, _CHUNK)):

@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from app.model_store import activate, active_version, list_models, resolve
-from gemello.commands.options import Json, Store, model_store
+from gemello.client import Client
+from gemello.commands.jobs import follow
+from gemello.commands.options import DEFAULT, Json, Key, Store, Url, model_store
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +60,24 @@ def register(app: typer.Typer) -> None:
         bundle = resolve(folder, model)
         activate(folder, bundle.manifest.name, bundle.manifest.version)
         typer.echo(f"{bundle.title} is active; a service picks it up when it starts.")
+
+    @models.command("activate")
+    def activate_now(
+        model: Annotated[str, typer.Argument(help="name/version")],
+        wait: Annotated[bool, typer.Option(help="Wait until it answers.")] = True,
+        url: Url = DEFAULT,
+        key: Key = None,
+    ) -> None:
+        """Let a running service change to a model, without a gap. Example: `gemello models activate mine/1`"""
+        name, _, version = model.partition("/")
+        if not name or not version:
+            raise typer.BadParameter("expected name/version", param_hint="MODEL")
+        with Client(url, key=key) as client:
+            job = client.activate(name, version)
+            if wait:
+                follow(client, job.id)
+            else:
+                typer.echo(job.id)
 
 
 def _row(store: Path, title: str) -> dict[str, Any]:

@@ -1,0 +1,102 @@
+"""``gemello gallery``: the stored images of a running service."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gemello.client import Client
+from gemello.commands import moving
+from gemello.commands.options import DEFAULT, FilterText, Json, Key, Url, parsed_filter
+from gemello.commands.outputs import print_json
+
+
+def register(app: typer.Typer) -> None:
+    gallery = typer.Typer(
+        help="List, show, change, remove, export and import stored images.", no_args_is_help=True
+    )
+    app.add_typer(gallery, name="gallery")
+
+    @gallery.command("list")
+    def list_images(
+        wanted: FilterText = None,
+        limit: Annotated[int, typer.Option(min=1, help="Most images to show.")] = 50,
+        url: Url = DEFAULT,
+        key: Key = None,
+        as_json: Json = False,
+    ) -> None:
+        """List images in order of arrival. Example: `gemello gallery list --filter '{"label": "shoe"}'`"""
+        with Client(url, key=key) as client:
+            page = client.page(limit=min(limit, 1000), filter=parsed_filter(wanted))
+            images = page.images
+            while page.next_cursor and len(images) < limit:
+                page = client.page(
+                    limit=min(limit - len(images), 1000),
+                    cursor=page.next_cursor,
+                    filter=parsed_filter(wanted),
+                )
+                images = images + page.images
+        if as_json:
+            print_json(images)
+            return
+        table = Table("id", "label", "filename", "size", "metadata")
+        for image in images:
+            size = f"{image.width} × {image.height}"
+            said = json.dumps(image.metadata, ensure_ascii=False) if image.metadata else ""
+            table.add_row(image.id, image.label or "", image.filename or "", size, said)
+        console = Console()
+        console.print(table, markup=False)
+        if page.next_cursor:
+            console.print(f"More than {len(images)}; see --limit.", markup=False)
+
+    @gallery.command()
+    def show(
+        image_id: Annotated[str, typer.Argument(metavar="ID")], url: Url = DEFAULT, key: Key = None
+    ) -> None:
+        """Print an image's record as JSON. Example: `gemello gallery show sku-1`"""
+        with Client(url, key=key) as client:
+            print_json(client.get(image_id))
+
+    @gallery.command("set")
+    def change(
+        image_id: Annotated[str, typer.Argument(metavar="ID")],
+        label: Annotated[str | None, typer.Option(help="The new label.")] = None,
+        metadata: Annotated[
+            str | None, typer.Option(help="JSON object to merge; null takes a key away.")
+        ] = None,
+        url: Url = DEFAULT,
+        key: Key = None,
+    ) -> None:
+        """Change what is said of an image. Example: `gemello gallery set sku-1 --metadata '{"stock": false}'`"""
+        changes = {"label": label, "metadata": parsed_filter(metadata)}
+        with Client(url, key=key) as client:
+            print_json(
+                client.update(image_id, **{k: v for k, v in changes.items() if v is not None})
+            )
+
+    @gallery.command()
+    def delete(
+        ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
+        wanted: FilterText = None,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+        url: Url = DEFAULT,
+        key: Key = None,
+    ) -> None:
+        """Remove images, by id or by filter. Example: `gemello gallery delete sku-1 sku-2`"""
+        chosen = parsed_filter(wanted)
+        if bool(ids) == (chosen is not None):
+            raise typer.BadParameter("name ids, or --filter", param_hint="ID")
+        with Client(url, key=key) as client:
+            if chosen is not None:
+                if not yes:
+                    typer.confirm(f"Remove all images with {json.dumps(chosen)}?", abort=True)
+                count = client.remove_where(chosen)
+            else:
+                for image_id in ids or []:
+                    client.remove(image_id)
+                count = len(ids or [])
+        typer.echo(f"{count} removed.")
+
+    moving.add_to(gallery)

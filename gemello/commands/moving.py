@@ -1,0 +1,60 @@
+"""``gemello gallery export`` and ``import``: a whole gallery as one file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gemello.archive import export_gallery, import_gallery, read_about
+from gemello.client import Client
+from gemello.commands.options import DEFAULT, Key, Url
+from gemello.commands.progress import bar
+
+
+def add_to(gallery: typer.Typer) -> None:
+    @gallery.command("export")
+    def export(
+        target: Annotated[Path, typer.Argument(help="File to write.")],
+        url: Url = DEFAULT,
+        key: Key = None,
+    ) -> None:
+        """Write the whole gallery to one file. Example: `gemello gallery export photos.zip`"""
+        with Client(url, key=key) as client, bar("exporting") as progress:
+            task = progress.add_task("", total=None)
+            count = export_gallery(
+                client,
+                target,
+                lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        typer.echo(f"{count} images in {target}")
+
+    @gallery.command("import")
+    def import_(
+        source: Annotated[Path, typer.Argument(help="File that `gallery export` wrote.")],
+        on_conflict: Annotated[
+            str, typer.Option(help="For ids already there: skip, replace or error.")
+        ] = "skip",
+        url: Url = DEFAULT,
+        key: Key = None,
+    ) -> None:
+        """Add an exported gallery. Exits with 1 when an image was refused.
+
+        Vectors are kept where the service has the same model. Example: `gemello gallery import
+        photos.zip`
+        """
+        about = read_about(source)
+        counts: dict[str, int] = {}
+        console = Console(stderr=True)
+        with Client(url, key=key) as client, bar("importing") as progress:
+            task = progress.add_task("", total=about.images)
+            for image_id, item in import_gallery(
+                client, source, on_conflict, lambda done: progress.advance(task, done)
+            ):
+                counts[item.status] = counts.get(item.status, 0) + 1
+                if item.error is not None:
+                    console.print(f"{image_id}: {item.error.detail}", style="red", markup=False)
+        told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        typer.echo(f"{told or 'nothing to add'}.")
+        if counts.get("failed"):
+            raise typer.Exit(1)

@@ -1,0 +1,157 @@
+"""A gallery moved as one file: the same answers, without embedding again."""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.config import Settings
+from app.encoder_openvino import OpenVinoEncoder
+from gemello.archive import ArchiveError, export_gallery, import_gallery, read_about
+from gemello.client import ApiError, Client
+from tests.images import picture
+from tests.serving import in_thread
+from tests.test_commands import run
+from tests.tiny_model import publish_tiny
+
+
+@pytest.fixture
+def client(server: httpx.Client) -> Iterator[Client]:
+    with Client(str(server.base_url)) as client:
+        yield client
+
+
+def fill(client: Client, count: int = 40) -> None:
+    client.add(
+        [picture(i) for i in range(count)],
+        ids=[f"id{i:02}" for i in range(count)],
+        names=[f"photo {i}.png" for i in range(count)],
+        labels=[f"label {i % 3}" if i % 4 else None for i in range(count)],
+        metadata=[{"price": i / 3, "größe": ["a", None]} for i in range(count)],
+    )
+    client.add([picture(0)], ids=["twin"])
+
+
+def answers(client: Client) -> list[Any]:
+    found = [client.search(picture(i), top_k=50) for i in (3, 77)]
+    return [
+        [(r.rank, r.id, r.distance, r.score, r.label, r.filename, r.metadata) for r in page.results]
+        for page in found
+    ]
+
+
+def test_the_same_answers_without_embedding_again(
+    client: Client, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(client)
+    before = answers(client)
+    target = tmp_path / "gallery.zip"
+    assert export_gallery(client, target) == 41
+    assert read_about(target).images == 41
+    names = zipfile.ZipFile(target).namelist()
+    assert len(names) == 42, "two records share their bytes"
+    embedded = 0
+    original = OpenVinoEncoder.embed
+
+    def counted(self: OpenVinoEncoder, images: Any) -> Any:
+        nonlocal embedded
+        embedded += len(images)
+        return original(self, images)
+
+    fresh = settings.model_copy(update={"data_dir": tmp_path / "fresh"})
+    with in_thread(fresh) as other, Client(str(other.base_url)) as receiver:
+        monkeypatch.setattr(OpenVinoEncoder, "embed", counted)
+        statuses = [item.status for _, item in import_gallery(receiver, target)]
+        assert statuses == ["created"] * 41
+        assert embedded == 0
+        monkeypatch.undo()
+        assert answers(receiver) == before
+        assert [image.id for image in receiver.images()] == [image.id for image in client.images()]
+        again = [item.status for _, item in import_gallery(receiver, target)]
+        assert again == ["skipped"] * 41
+
+
+def test_another_model_embeds_them_anew(client: Client, settings: Settings, tmp_path: Path) -> None:
+    fill(client, 5)
+    target = tmp_path / "gallery.zip"
+    export_gallery(client, target)
+    publish_tiny(tmp_path / "store", offset=0.5)
+    other = settings.model_copy(
+        update={"data_dir": tmp_path / "fresh", "model_store": tmp_path / "store"}
+    )
+    with in_thread(other) as server, Client(str(server.base_url)) as receiver:
+        assert len(list(import_gallery(receiver, target))) == 6
+        first = receiver.search(picture(3)).results[0]
+        assert (first.id, first.distance) == ("id03", pytest.approx(0, abs=1e-3))
+
+
+def test_the_commands_say_what_they_did(
+    server: httpx.Client, client: Client, settings: Settings, tmp_path: Path
+) -> None:
+    fill(client, 3)
+    target = tmp_path / "gallery.zip"
+    done = run("gallery", "export", target, "--url", server.base_url)
+    assert (done.returncode, done.stdout) == (0, f"4 images in {target}\n")
+    fresh = settings.model_copy(update={"data_dir": tmp_path / "fresh"})
+    with in_thread(fresh) as other:
+        done = run("gallery", "import", target, "--url", other.base_url)
+        assert (done.returncode, done.stdout) == (0, "4 created.\n")
+        done = run("gallery", "import", target, "--on-conflict", "error", "--url", other.base_url)
+        assert (done.returncode, done.stdout) == (1, "4 failed.\n")
+        assert "id00: The gallery already holds" in done.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x05\x06" + b"\0" * 18])
+def test_what_is_no_exported_gallery_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(content)
+    with pytest.raises(ArchiveError, match="is no exported gallery"):
+        read_about(path)
+    with pytest.raises(ArchiveError, match="cannot be read"):
+        read_about(tmp_path / "none.zip")
+
+
+def test_a_damaged_archive_is_one_sentence_and_a_newer_one_is_refused(
+    client: Client, tmp_path: Path
+) -> None:
+    fill(client, 3)
+    target = tmp_path / "gallery.zip"
+    export_gallery(client, target)
+    data = bytearray(target.read_bytes())
+    data[200] ^= 0xFF
+    target.write_bytes(data)
+    with pytest.raises(ArchiveError, match="is damaged"):
+        list(import_gallery(client, target))
+    newer = tmp_path / "newer.zip"
+    with zipfile.ZipFile(newer, "w") as archive:
+        about = {"format_version": 99, "model": "m", "images": 0}
+        archive.writestr("gallery.json", json.dumps(about))
+    with pytest.raises(ArchiveError, match="newer version"):
+        read_about(newer)
+    with pytest.raises(ArchiveError, match="cannot be written"):
+        export_gallery(client, tmp_path / "none/gallery.zip")
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    "vector", [[], [1.0] * 47, ["x"] * 48, [True] * 48, [1e300] * 48, {"a": 1}, 5]
+)
+def test_an_impossible_vector_is_refused(client: Client, vector: Any) -> None:
+    model = client.health().model.id
+    with pytest.raises(ApiError) as caught:
+        client.add([picture(1)], embeddings=[vector], embeddings_model=model)
+    assert (caught.value.status, caught.value.code) == (422, "parameter_invalid")
+    assert client.stats().images == 0
+
+
+def test_embeddings_can_be_listed(client: Client) -> None:
+    fill(client, 2)
+    page = client.page(embeddings=True)
+    assert [len(image.embedding or []) for image in page.images] == [48] * 3
+    assert page.model.id == client.health().model.id
+    assert client.page().images[0].embedding is None
+    assert client.content("id01") == picture(1)
