@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.encoder import Encoder
 from app.errors import ParameterInvalid
-from app.model_store import Bundle, resolve
-from app.runtimes import load_encoder
 from gemello.commands.options import model_store
 from gemello.commands.tensorflow import load_tensorflow
+
+if TYPE_CHECKING:
+    from app.encoder import Encoder
+    from app.model_store import Bundle
 
 Model = Annotated[str | None, typer.Option(help="Published model: name or name/version.")]
 Backbone = Annotated[str | None, typer.Option(help="Pretrained network, with --untrained.")]
@@ -30,9 +31,9 @@ _SIZE = 128
 class Chosen:
     """An encoder, what to call it, and its bundle where it is published."""
 
-    encoder: Encoder
+    encoder: "Encoder"
     title: str
-    bundle: Bundle | None = None
+    bundle: "Bundle | None" = None
 
     def facts(self) -> dict[str, Any]:
         """What the model is, for a report."""
@@ -94,7 +95,7 @@ def untrained_backbone(
     return Chosen(KerasEncoder(network), f"untrained {backbone} at {input_size} px")
 
 
-def baseline_of(bundle: Bundle) -> Chosen:
+def baseline_of(bundle: "Bundle") -> Chosen:
     """The backbone underneath a published model, without training, at the same input size.
 
     Raises ``GemelloError`` in a sentence when it cannot be had here.
@@ -111,5 +112,8 @@ def baseline_of(bundle: Bundle) -> Chosen:
 
 
 def _published(model: str, store: Path | None) -> Chosen:
+    from app.model_store import resolve
+    from app.runtimes import load_encoder
+
     bundle = resolve(model_store(store), model)
     return Chosen(load_encoder(bundle), bundle.title, bundle)

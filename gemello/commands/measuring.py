@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.encoder import Encoder
 from app.errors import ParameterInvalid
 
 if TYPE_CHECKING:
+    from app.encoder import Encoder
     from trainer.evaluate.measurement import Measurement
 
 Queries = Annotated[Path | None, typer.Option(help="Class folders to search with.")]
@@ -39,7 +39,7 @@ class Images:
     gallery: Path | None
     total: int
 
-    def measure(self, encoder: Encoder, what: str = "embedding") -> "Measurement":
+    def measure(self, encoder: "Encoder", what: str = "embedding") -> "Measurement":
         """Embed and search, with a bar on standard error. Raises ``DataError``."""
         from trainer.data.records import read_data
         from trainer.evaluate.retrieval import measure_queries, measure_records

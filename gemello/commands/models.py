@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.model_store import activate, active_version, list_models, resolve
 from gemello.client import Client
 from gemello.commands.jobs import follow
 from gemello.commands.options import DEFAULT, Json, Key, Store, Url, model_store
@@ -23,6 +22,8 @@ def register(app: typer.Typer) -> None:
     @models.command("list")
     def list_all(store: Store = None, as_json: Json = False) -> None:
         """List every published model. Example: `gemello models list`"""
+        from app.model_store import list_models
+
         folder = model_store(store)
         rows = [_row(folder, title) for title in list_models(folder)]
         if as_json:
@@ -39,6 +40,8 @@ def register(app: typer.Typer) -> None:
         store: Store = None,
     ) -> None:
         """Print a model's manifest as JSON. Example: `gemello models show default`"""
+        from app.model_store import resolve
+
         bundle = resolve(model_store(store), model, verify_files=False)
         typer.echo(bundle.manifest.model_dump_json(indent=2))
 
@@ -48,6 +51,8 @@ def register(app: typer.Typer) -> None:
         store: Store = None,
     ) -> None:
         """Hold every file of a model to its checksum. Example: `gemello models verify default`"""
+        from app.model_store import resolve
+
         bundle = resolve(model_store(store), model)
         typer.echo(f"{bundle.title}: {len(bundle.manifest.files)} files match their checksums.")
 
@@ -56,6 +61,8 @@ def register(app: typer.Typer) -> None:
         model: Annotated[str, typer.Argument(help="name/version")], store: Store = None
     ) -> None:
         """Make a version the one that serves. Example: `gemello models use default/1`"""
+        from app.model_store import activate, resolve
+
         folder = model_store(store)
         bundle = resolve(folder, model)
         activate(folder, bundle.manifest.name, bundle.manifest.version)
@@ -81,6 +88,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _row(store: Path, title: str) -> dict[str, Any]:
+    from app.model_store import active_version, resolve
+
     manifest = resolve(store, title, verify_files=False).manifest
     metrics = manifest.evaluation.metrics if manifest.evaluation else {}
     return {

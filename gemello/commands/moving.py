@@ -20,13 +20,15 @@ def add_to(gallery: typer.Typer) -> None:
         key: Key = None,
     ) -> None:
         """Write the whole gallery to one file. Example: `gemello gallery export photos.zip`"""
-        with Client(url, key=key) as client, bar("exporting") as progress:
-            task = progress.add_task("", total=None)
-            count = export_gallery(
-                client,
-                target,
-                lambda done, total: progress.update(task, completed=done, total=total),
-            )
+        with Client(url, key=key) as client:
+            total = client.stats().images
+            with bar("exporting") as progress:
+                task = progress.add_task("", total=total)
+                count = export_gallery(
+                    client,
+                    target,
+                    lambda done, total: progress.update(task, completed=done, total=total),
+                )
         typer.echo(f"{count} images in {target}")
 
     @gallery.command("import")
