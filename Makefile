@@ -32,8 +32,9 @@ bench-setup: .venv-bench/.installed  ## make .venv-bench with the peer of benchm
 	@touch $@
 
 # Many tests start a process of their own and wait for it, so that they gain from running side by side.
+# In the order of the files: else the few long ones come last, and one process waits for another.
 test: check  ## run every check and test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-container: setup-dev  ## build the container and use it (needs a Docker engine)
 	$(BIN)/python -m pytest tests/container --override-ini addopts=

@@ -124,6 +124,15 @@ def test_a_killed_run_goes_on_where_it_was_to_the_same_end(home: Home) -> None:
         assert one["loss"] == pytest.approx(other_one["loss"], abs=0.02)
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Where the tests run in the background, they and what they start are told to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_is_one_sentence_and_publishes_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path)
     process = home.start(head_epochs=0, head_init="random")
