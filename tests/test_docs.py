@@ -82,8 +82,8 @@ def test_make_serve_and_the_shell_commands_of_the_readme_work(tmp_path: Path) ->
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             wait_ready(client, server)
         url = {"GEMELLO_URL": f"http://127.0.0.1:{port}"}
-        lines = commands("# Gemello")[2:]
-        assert len(lines) == 7
+        lines = [*commands("# Gemello")[2:], *commands("## Find similar products")]
+        assert len(lines) == 10
         for line in lines:
             if line.startswith("curl"):
                 answer = run(
@@ -138,7 +138,7 @@ def test_the_training_commands_of_the_readme_work(tmp_path: Path) -> None:
 def test_every_error_code_is_documented() -> None:
     operations = (ROOT / "docs" / "operations.md").read_text()
     codes = {kind.code for kind in STATUS if kind.code not in {"image_invalid", "error"}}
-    family = {"model_error", "model_not_found"}
+    family = {"model_error", "import_failed"}
     assert {code for code in codes - family if f"`{code}`" not in operations} == set()
     assert issubclass(next(iter(STATUS)), GemelloError)
 
