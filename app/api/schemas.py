@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 MAX_TOP_K = 1000
 MAX_OFFSET = 2**53 - 1
 """The largest integer that JSON readers agree on."""
+MAX_DISTANCE = 1e6
+"""Beyond any distance between embeddings, and far from where its square overflows."""
 
 
 class _Form(BaseModel):
@@ -24,7 +26,11 @@ class RankOptions(_Form):
         0, ge=0, le=MAX_OFFSET, description="How many results to pass over first, to page."
     )
     max_distance: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="Leave out what is farther away."
+        None,
+        ge=0,
+        le=MAX_DISTANCE,
+        allow_inf_nan=False,
+        description="Leave out what is farther away.",
     )
     min_score: float | None = Field(
         None,
@@ -80,11 +86,15 @@ class SearchForm(SearchOptions):
 
 
 class BatchForm(RankOptions):
-    images: list[UploadFile] = Field(description="The query images; each gets its own results.")
+    images: list[UploadFile] = Field(
+        min_length=1, description="The query images; each gets its own results."
+    )
 
 
 class EmbedForm(_Form):
-    images: list[UploadFile] = Field(description="The images; repeat the field for each.")
+    images: list[UploadFile] = Field(
+        min_length=1, description="The images; repeat the field for each."
+    )
 
 
 class CompareForm(_Form):
@@ -93,7 +103,9 @@ class CompareForm(_Form):
 
 
 class AddForm(_Form):
-    images: list[UploadFile] = Field(description="The images; repeat the field for each.")
+    images: list[UploadFile] = Field(
+        min_length=1, description="The images; repeat the field for each."
+    )
     ids: str | None = Field(
         None,
         description="JSON list of ids, one for each image; null takes the default, which comes "
@@ -165,7 +177,7 @@ class ListQuery(_Form):
     )
     limit: int = Field(100, ge=1, le=MAX_TOP_K, description="Most images to return.")
     cursor: str | None = Field(
-        None, max_length=40, description="`next_cursor` of the page before this one."
+        None, pattern="^[0-9]{1,15}$", description="`next_cursor` of the page before this one."
     )
 
 
@@ -362,6 +374,7 @@ class DuplicatesQuery(_Form):
     max_distance: float = Field(
         0.25,
         ge=0,
+        le=MAX_DISTANCE,
         allow_inf_nan=False,
         description="Images are joined by steps no longer than this.",
     )
