@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+import pi_heif
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from app.errors import (
     ImageError,
@@ -31,13 +32,18 @@ MEDIA_TYPES = {
     "BMP": "image/bmp",
     "TIFF": "image/tiff",
     "AVIF": "image/avif",
+    "HEIF": "image/heic",
 }
+SUPPORTED = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
+"""What people call them."""
 # A phone's JPEG that carries a second picture, or a depth map; Pillow's JPEG decoder names it so.
 _MULTI_PICTURE = "MPO"
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
+)
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _RIFF_BRANDS = (b"WEBP",)
-_ISO_BRANDS = (b"avif", b"avis")
+_ISO_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 # EXIF orientation → what makes the picture upright.
@@ -54,6 +60,10 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})
 # A side that no JPEG has: asking for it decodes at full scale.
 _WHOLE = 65_536
 
+_SRGB = ImageCms.createProfile("sRGB")
+
+# iPhones' format; the package decodes only, and so comes without the encoder's licence.
+pi_heif.register_heif_opener(thumbnails=False)
 # ``ImageLimits.max_pixels`` is checked before anything is decoded, and is stricter.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -161,7 +171,7 @@ def _open(data: bytes, limits: ImageLimits, at_least: int) -> _Opened:
     except UnidentifiedImageError as exc:
         if _has_known_magic(data):
             raise ImageUndecodable("its header is broken") from exc
-        raise ImageTypeUnsupported(tuple(MEDIA_TYPES)) from exc
+        raise ImageTypeUnsupported(SUPPORTED) from exc
     except MemoryError as exc:
         raise ImageUndecodable("decoding it needs too much memory") from exc
     # Pillow's decoders raise all of these, and more, on broken input.
@@ -213,12 +223,29 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """To 8-bit RGB; transparency over white; 16-bit grey by its high byte."""
+    """To 8-bit sRGB; transparency over white; 16-bit grey by its high byte."""
     if image.mode.startswith("I;16") or image.mode == "I":
         grey = np.asarray(image).astype(np.uint32)
         return Image.fromarray((grey >> 8).clip(0, 255).astype(np.uint8), "L").convert("RGB")
+    profile = image.info.get("icc_profile")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
+        seen = _in_srgb(rgba.convert("RGB"), profile)
+        seen.putalpha(rgba.getchannel("A"))
         white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        return Image.alpha_composite(white, seen).convert("RGB")
+    coloured = image if image.mode in ("RGB", "L", "CMYK") else image.convert("RGB")
+    return _in_srgb(coloured, profile)
+
+
+def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB as its embedded colour profile means it; a profile that is broken is ignored."""
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "sRGB" not in ImageCms.getProfileDescription(source):
+                seen = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+                return seen if seen is not None else image.convert("RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass
     return image.convert("RGB")

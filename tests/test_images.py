@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from app.errors import ImageError, ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
-from app.images import Box, ImageLimits, PreparedImage, prepare, prepare_file, thumbnail
+from app.images import SUPPORTED, Box, ImageLimits, PreparedImage, prepare, prepare_file, thumbnail
 from tests.images import encode, photo, picture
 
 FORMATS = {
@@ -213,9 +213,9 @@ def test_magic_alone_is_a_broken_image(data: bytes) -> None:
     ],
 )
 def test_another_type_is_refused_and_the_known_ones_are_named(data: bytes) -> None:
-    with pytest.raises(ImageTypeUnsupported, match="JPEG, PNG, WEBP") as caught:
+    with pytest.raises(ImageTypeUnsupported, match="JPEG, PNG, WebP") as caught:
         prepare(data, 32)
-    assert caught.value.supported == tuple(FORMATS)
+    assert caught.value.supported == SUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -310,6 +310,55 @@ def test_a_file_that_cannot_be_read_is_no_image(tmp_path: Path) -> None:
         prepare_file(path, 32)
     path.write_bytes(picture(1))
     assert difference(prepare_file(path, 32).pixels, prepare(picture(1), 32).pixels) == 0
+
+
+def test_a_heic_is_read_by_its_content() -> None:
+    data = (Path(__file__).parent / "data" / "photo7.heic").read_bytes()
+    found = prepare(data, 32)
+    assert (found.width, found.height, found.media_type) == (96, 64, "image/heic")
+    assert difference(found.pixels, prepare(encode(photo(7)), 32).pixels) < 4
+    assert thumbnail(data, 32).startswith(b"RIFF")
+    for cut in (16, 100, 500, len(data) - 100):
+        with pytest.raises(ImageUndecodable):
+            prepare(data[:cut], 32)
+
+
+def other_rgb() -> bytes:
+    """A colour profile that is not sRGB: red and blue exchanged, so that nobody can miss it."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(profile).replace("sRGB".encode("utf-16-be"), "abcd".encode("utf-16-be"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("PNG", "RGB"), ("JPEG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("TIFF", "RGB")],
+)
+def test_an_embedded_colour_profile_is_heeded(kind: str, mode: str) -> None:
+    red = Image.new(mode, (64, 64), "red")
+    seen = prepare(encode(red, kind, icc_profile=other_rgb()), 32).pixels.mean((0, 1))
+    assert seen[2] > 150, seen
+    assert seen[0] < 100, seen
+    plain = prepare(encode(red, kind), 32).pixels.mean((0, 1))
+    assert plain[0] > 240
+    assert plain[2] < 20
+
+
+@pytest.mark.parametrize("profile", [b"", b"no profile", other_rgb()[:200], other_rgb()[:-100]])
+def test_a_broken_colour_profile_costs_nothing(profile: bytes) -> None:
+    data = encode(photo(1), "JPEG", icc_profile=profile)
+    assert difference(prepare(data, 32).pixels, prepare(encode(photo(1)), 32).pixels) < 3
+
+
+def test_srgb_stays_as_it_is_and_a_profile_of_another_kind_is_ignored() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    plain = prepare(encode(photo(1)), 32).pixels
+    assert np.array_equal(prepare(encode(photo(1), icc_profile=srgb), 32).pixels, plain)
+    grey = encode(photo(1).convert("L"), icc_profile=other_rgb())
+    assert np.array_equal(
+        prepare(grey, 32).pixels, prepare(encode(photo(1).convert("L")), 32).pixels
+    )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
