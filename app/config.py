@@ -71,6 +71,11 @@ class Settings(BaseSettings):
     write_key: SecretStr | None = Field(
         None, description="Key asked of callers that change the gallery; it may read, too."
     )
+    cors_origins: str = Field(
+        "",
+        description="Web pages of other addresses that may call the service from a browser, "
+        "separated by commas, as in `https://shop.example`; `*` means any.",
+    )
     allow_anonymous: bool = Field(
         False, description="Listen beyond this machine without keys. Only behind your own guard."
     )

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -52,6 +53,16 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(RequestLimits, settings=settings)
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if origins:
+        # Outside the limits: a browser asks first, without a key.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["X-API-Key", "Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After", "ETag"],
+        )
     app.add_middleware(RequestContext, metrics=service.metrics)
     app.mount("/static", StaticFiles(directory=WEB))
 
