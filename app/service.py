@@ -169,6 +169,11 @@ class Service:
         self.metrics.gauge(
             "gemello_ready", "1 once ready.", lambda: float(self.startup.state == "ready")
         )
+        self.metrics.gauge(
+            "gemello_jobs_unfinished",
+            "Jobs that wait or run.",
+            lambda: len(self.jobs.unfinished()),
+        )
         self.metrics.info("gemello_model_info", "The model that answers.", self._model_facts)
 
     def _model_facts(self) -> dict[str, str]:
