@@ -93,7 +93,9 @@ def test_an_entry_that_unpacks_to_too_much_is_refused(settings: Settings) -> Non
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"text", zipped({"a.png": b"x"})[:-30], b"PK\x05\x06" + b"\xff" * 18]
+    "data",
+    [b"", b"text", zipped({"a.png": b"x"})[:-30], b"PK\x05\x06" + b"\xff" * 18],
+    ids=["empty", "text", "cut", "contents"],
 )
 def test_what_is_no_archive_is_refused_at_once(
     server: httpx.Client, settings: Settings, data: bytes
