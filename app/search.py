@@ -123,7 +123,7 @@ class Searcher:
         self._catalog, self._blobs, self._active = catalog, blobs, active
         self._decoder, self._metrics = decoder, metrics
         self._allowed = lru_cache(_REMEMBERED)(self._matching)
-        self._groups = lru_cache(1)(self._find_groups)
+        self._grouped: tuple[tuple[object, ...], list[list[str]]] = ((), [])
         # Two at once would each take the whole machine for the same answer.
         self._grouping = threading.Lock()
 
@@ -174,7 +174,11 @@ class Searcher:
     def duplicates(self, max_distance: float) -> tuple[Manifest, list[list[str]]]:
         """Groups of near-duplicates by id, and the model; remembered until the gallery changes."""
         with self._active.use() as live, self._grouping:
-            return live.manifest, self._groups(live, max_distance, self._catalog.generation)
+            # By the model's id: to remember the model itself would keep its vectors in memory.
+            state = (live.encoder.model_id, max_distance, self._catalog.generation)
+            if self._grouped[0] != state:
+                self._grouped = (state, duplicate_groups(live.index, max_distance))
+            return live.manifest, self._grouped[1]
 
     def _embed(
         self, live: Live, images: Sequence[bytes | str], box: Box | None, flip: bool
@@ -268,14 +272,6 @@ class Searcher:
     def _matching(self, wanted: Filter, generation: int) -> list[str]:  # noqa: ARG002
         """The ids that a filter allows; ``generation`` tells one state of the records from the next."""
         return self._catalog.matching(wanted)
-
-    def _find_groups(
-        self,
-        live: Live,
-        max_distance: float,
-        generation: int,  # noqa: ARG002
-    ) -> list[list[str]]:
-        return duplicate_groups(live.index, max_distance)
 
 
 def _within(model: Manifest, options: Options) -> Callable[[float], bool] | None:
