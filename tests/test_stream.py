@@ -41,3 +41,8 @@ def test_without_a_teacher_its_rows_are_empty(examples: Examples) -> None:
     alone = Examples(examples.images, examples.labels)
     (_, _, teacher) = next(iter(stream(alone, [np.array([1, 2])], STILL)))
     assert teacher.shape == (2, 0)
+
+
+def test_no_tuner_runs_that_the_end_of_an_epoch_would_have_to_wait_for(examples: Examples) -> None:
+    """It may sleep on for half a minute; see ``stream``."""
+    assert stream(examples, [np.array([1, 2])], STILL).options().autotune.enabled is False

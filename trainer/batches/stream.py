@@ -45,6 +45,11 @@ def stream(examples: Examples, batches: Sequence[Indices], config: TrainConfig) 
         tf.TensorSpec((None, None), tf.float32),
     )
     drawn = tf.data.Dataset.from_generator(read, output_signature=signature)
-    return drawn.map(
+    augmented = drawn.map(
         lambda x, y, t: (augment(x, config), y, t), num_parallel_calls=1, deterministic=True
     ).prefetch(_AHEAD)
+    # Nothing is left to TensorFlow to tune, and its tuner now and then misses the word that an epoch
+    # is over: it then sleeps on, up to a minute, and the next epoch waits for it.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return augmented.with_options(options)
