@@ -48,8 +48,8 @@ def stream(examples: Examples, batches: Sequence[Indices], config: TrainConfig) 
     augmented = drawn.map(
         lambda x, y, t: (augment(x, config), y, t), num_parallel_calls=1, deterministic=True
     ).prefetch(_AHEAD)
-    # Nothing is left to TensorFlow to tune, and its tuner now and then misses the word that an epoch
-    # is over: it then sleeps on, up to a minute, and the next epoch waits for it.
+    # Nothing is left to TensorFlow to tune, and its tuner may sleep on when an epoch is over: half a
+    # minute in which the next one cannot begin.
     options = tf.data.Options()
     options.autotune.enabled = False
     return augmented.with_options(options)
