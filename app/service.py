@@ -91,7 +91,7 @@ class Service:
         self.imports = Imports(settings, self.gallery, Sources(self._database), self.jobs)
         self.imports.collect()
         self.runner = JobRunner(self.jobs, {model_swap.KIND: swap, **self.imports.kinds})
-        self._stop = threading.Event()
+        self._stop, self._loaded = threading.Event(), threading.Event()
         self._starter = threading.Thread(target=self._start, name="startup", daemon=True)
         self._report_gauges()
 
@@ -111,8 +111,13 @@ class Service:
         self._database.close()
         os.close(self._lock)
 
+    def check_loaded(self) -> None:
+        """Raises ``NotReady`` until all stored images can be found; before, searches would miss some."""
+        if not self._loaded.is_set():
+            raise NotReady(self.startup.reason)
+
     def check_ready(self) -> None:
-        """Raises ``NotReady`` until the gallery is complete."""
+        """Raises ``NotReady`` until the folders to index at start are in the gallery, too."""
         if self.startup.state != "ready":
             raise NotReady(self.startup.reason)
 
@@ -130,6 +135,7 @@ class Service:
     def _start(self) -> None:
         try:
             embedded = self.gallery.load()
+            self._loaded.set()
             log.info("gallery loaded", images=len(self.gallery), embedded_again=embedded)
             if self.settings.sample_gallery and not len(self.gallery):
                 self._index(SAMPLE_GALLERY)

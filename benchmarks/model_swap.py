@@ -152,7 +152,7 @@ def keep_searching(url: str, seed: int, images: int, stop: threading.Event, into
             into.took.append((began, time.monotonic() - began))
             into.models.add(answer.model.name)
             if not of_one_model(answer):
-                into.mixed.append(f"{answer.model.name}: {answer.results[0]}")
+                into.mixed.append(f"{answer.model.name}: {answer.results[:1]}")
 
 
 def of_one_model(answer: SearchAnswer) -> bool:

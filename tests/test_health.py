@@ -14,6 +14,7 @@ from app import models as models_module
 from app import service as service_module
 from app.config import Settings
 from app.encoder import Encoder
+from app.gallery import Gallery
 from app.testing import FakeEncoder
 from tests import serving
 from tests.images import picture
@@ -101,6 +102,31 @@ def test_it_is_not_ready_while_a_folder_is_indexed(
         wait_ready(client)
         assert client.get("/health").json()["gallery"]["images"] == 3
         assert "gemello_ready 1.0" in client.get("/metrics").text
+
+
+def test_nothing_is_answered_from_a_gallery_that_is_still_being_loaded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with in_thread(settings) as client:
+        client.post("/gallery", files=[("images", picture(seed)) for seed in range(3)])
+    released, load = threading.Event(), Gallery.load
+
+    def slowly(gallery: Gallery) -> int:
+        assert released.wait(PATIENCE_S)
+        return load(gallery)
+
+    monkeypatch.setattr(Gallery, "load", slowly)
+    with before_ready(settings, monkeypatch) as client:
+        for answer in (
+            client.post("/search", files={"image": picture(1)}),
+            client.get("/gallery"),
+            client.get("/stats"),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+            assert int(answer.headers["retry-after"]) >= 1
+        released.set()
+        wait_ready(client)
+        assert client.post("/search", files={"image": picture(1)}).json()["total"] == 3
 
 
 def wait_ready(client: httpx.Client) -> None:

@@ -21,12 +21,22 @@ MAX_URL = 2000
 T = TypeVar("T")
 
 
-def _service(request: Request) -> Service:
+def _started(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
-Serving = Annotated[Service, Depends(_service)]
+Started = Annotated[Service, Depends(_started)]
+"""The service in whatever state it is: for those who watch it."""
+
+
+def _serving(service: Started) -> Service:
+    service.check_loaded()
+    return service
+
+
+Serving = Annotated[Service, Depends(_serving)]
+"""The service, once it knows its gallery. Raises ``NotReady``."""
 
 
 def read_upload(upload: UploadFile, limit: int) -> bytes:

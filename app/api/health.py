@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app import __version__
 from app.api import schemas
-from app.api.deps import Serving
+from app.api.deps import Started
 from app.api.problems import problems
 from app.errors import GemelloError, NotReady, Overloaded
 
@@ -18,7 +18,7 @@ _PROBE_TIMEOUT_S = 5.0
 
 
 @router.get("/health", summary="Is it ready?", responses=problems(503))
-async def health(service: Serving) -> schemas.Health:
+async def health(service: Started) -> schemas.Health:
     """Asks the model for an embedding; 503 until the gallery is complete and it answers."""
     service.check_ready()
     try:
@@ -50,7 +50,7 @@ async def health(service: Serving) -> schemas.Health:
 
 
 @router.get("/health/ready", summary="Is it ready?", responses=problems(503))
-async def ready(service: Serving) -> schemas.Health:
+async def ready(service: Started) -> schemas.Health:
     """The same as `/health`."""
     return await health(service)
 
@@ -62,5 +62,5 @@ async def live() -> schemas.Live:
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-def metrics(service: Serving) -> Response:
+def metrics(service: Started) -> Response:
     return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -22,14 +22,17 @@ async function attempt(work) {
   }
 }
 
-async function showStatus() {
+async function showStatus(again = false) {
   try {
     const { gallery, model } = await api.health();
     $("status").textContent = `${gallery.images.toLocaleString()} images · model ${model.name}/${model.version}`;
   } catch (error) {
     $("status").textContent = error.message;
-    setTimeout(showStatus, 2000);
+    setTimeout(() => showStatus(true), 2000);
+    return;
   }
+  // What could not be shown at the start can be now.
+  if (again && query === null) await attempt(browse);
 }
 
 // Null, or missing in a list of the gallery: the model has no calibration, so nothing is claimed.
