@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import faiss
 import numpy as np
@@ -14,6 +16,17 @@ from app.encoder import Vectors
 _MARGIN = 16
 # faiss sums squares in float32; two distances closer than this, relative, may come in either order.
 _TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
+class Selection:
+    """The only ids that a search may find.
+
+    To look many of them up takes longer than a search: an index does it once for the same object,
+    until it changes itself.
+    """
+
+    ids: Collection[str]
 
 
 class VectorIndex(Protocol):
@@ -42,7 +55,7 @@ class VectorIndex(Protocol):
         ...
 
     def search(
-        self, queries: Vectors, k: int, allowed: Collection[str] | None = None
+        self, queries: Vectors, k: int, allowed: Selection | None = None
     ) -> tuple[list[list[str]], npt.NDArray[np.float32]]:
         """The k nearest of each query, ascending by distance, ties by id.
 
@@ -60,6 +73,7 @@ class FlatIndex:
         self._index = faiss.IndexFlatL2(dimension)
         self._ids: list[str] = []
         self._slots: dict[str, int] = {}
+        self._places: WeakKeyDictionary[Selection, _Places] = WeakKeyDictionary()
         # faiss reallocates on add, so a search must not run beside it.
         self._lock = threading.Lock()
 
@@ -76,6 +90,7 @@ class FlatIndex:
             self._slots.update(
                 zip(ids, range(len(self._ids), len(self._ids) + len(ids)), strict=True)
             )
+            self._places.clear()
             self._ids.extend(ids)
             self._index.add(np.ascontiguousarray(vectors, np.float32))
 
@@ -110,15 +125,22 @@ class FlatIndex:
             return {i: vectors[self._slots[i]].copy() for i in ids if i in self._slots}
 
     def _remove(self, ids: Sequence[str]) -> None:
-        """Fill each hole with the last vector, then cut the end off: no vector moves twice."""
+        """Fill each hole with the last vector, then cut the end off: no vector moves twice.
+
+        One cut for all, since faiss looks at every vector for each.
+        """
+        if not ids:
+            return
+        vectors, before = self._vectors(), len(self._ids)
         for image_id in ids:
             slot, last = self._slots.pop(image_id), len(self._ids) - 1
             if slot != last:
-                self._vectors()[slot] = self._vectors()[last]
+                vectors[slot] = vectors[last]
                 self._ids[slot] = self._ids[last]
                 self._slots[self._ids[slot]] = slot
             self._ids.pop()
-            self._index.remove_ids(faiss.IDSelectorRange(last, last + 1))
+        self._index.remove_ids(faiss.IDSelectorRange(len(self._ids), before))
+        self._places.clear()
 
     def _vectors(self) -> Vectors:
         """The stored vectors [N, D] without a copy; valid only until the next change."""
@@ -128,36 +150,40 @@ class FlatIndex:
         return view.reshape(self._index.ntotal, self._dimension)
 
     def search(
-        self, queries: Vectors, k: int, allowed: Collection[str] | None = None
+        self, queries: Vectors, k: int, allowed: Selection | None = None
     ) -> tuple[list[list[str]], npt.NDArray[np.float32]]:
         if queries.ndim != 2 or queries.shape[1] != self._dimension:
             raise ValueError(f"expected [N, {self._dimension}], got {queries.shape}")
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         with self._lock:
-            slots = None
-            if allowed is not None:
-                found = (self._slots.get(image_id) for image_id in allowed)
-                slots = np.array(sorted({s for s in found if s is not None}), np.int64)
-            count = min(k, len(self._ids) if slots is None else len(slots))
-            rows = [self._search_one(query, count, slots) for query in queries]
+            places = None if allowed is None else self._find(allowed)
+            count = min(k, len(self._ids) if places is None else places.count)
+            rows = [self._search_one(query, count, places) for query in queries]
         distances = np.array([d for _, d in rows], np.float32).reshape(len(rows), count)
         return [ids for ids, _ in rows], distances
 
+    def _find(self, allowed: Selection) -> "_Places":
+        places = self._places.get(allowed)
+        if places is None:
+            found = (self._slots.get(image_id) for image_id in allowed.ids)
+            mask = np.zeros(len(self._ids), bool)
+            mask[[slot for slot in found if slot is not None]] = True
+            places = _Places(int(mask.sum()), np.packbits(mask, bitorder="little"))
+            self._places[allowed] = places
+        return places
+
     def _search_one(
-        self, query: Vectors, count: int, slots: npt.NDArray[np.int64] | None
+        self, query: Vectors, count: int, places: "_Places | None"
     ) -> tuple[list[str], npt.NDArray[np.float64]]:
         """faiss finds candidates; their distances are taken again in float64, and ties ordered."""
         if count == 0:
             return [], np.empty(0)
-        available = len(self._ids) if slots is None else len(slots)
-        parameters = None
-        if slots is not None:
+        available, parameters = len(self._ids), None
+        if places is not None:
             # faiss reads the bitmap and the selector in place: both must outlive the search.
-            mask = np.zeros(len(self._ids), bool)
-            mask[slots] = True
-            bitmap = np.packbits(mask, bitorder="little")
-            selector = faiss.IDSelectorBitmap(len(self._ids), faiss.swig_ptr(bitmap))
+            available = places.count
+            selector = faiss.IDSelectorBitmap(len(self._ids), faiss.swig_ptr(places.bitmap))
             parameters = faiss.SearchParameters()
             parameters.sel = selector
         fetch = min(count + _MARGIN, available)
@@ -174,3 +200,11 @@ class FlatIndex:
             :count
         ]
         return [self._ids[int(chosen[i])] for i in order], distances[order]
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """How many of a selection's ids there are, and a bit for each slot: whether it is one of them."""
+
+    count: int
+    bitmap: npt.NDArray[np.uint8]

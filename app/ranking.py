@@ -4,14 +4,14 @@ Whatever is asked for, rows are taken from an exact prefix of the ranking, and a
 fetched until there are enough: so nothing comes short because something nearer was left out.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.encoder import Vectors
 from app.filters import Scalar
-from app.index import VectorIndex
+from app.index import Selection, VectorIndex
 
 # How much longer the next prefix is.
 _GROWTH = 4
@@ -30,13 +30,13 @@ class Row:
 class Narrowed:
     """What may be in a ranking.
 
-    ``allowed`` are the only ids (None: all), ``without`` ids that are left out, ``within`` says
+    ``allowed`` has the only ids (None: all), ``without`` ids that are left out, ``within`` says
     whether a distance is near enough, ``unlike`` float32 [M, D] are vectors to stay away from: an
     image nearer to one of them than to every query is left out. ``groups`` gives the group of ids
     that have one; of each group only the nearest image stays.
     """
 
-    allowed: Collection[str] | None = None
+    allowed: Selection | None = None
     without: frozenset[str] = frozenset()
     within: Callable[[float], bool] | None = None
     unlike: Vectors | None = None
@@ -48,7 +48,7 @@ def rank(index: VectorIndex, queries: Vectors, count: int, narrowed: Narrowed) -
 
     ``queries`` is float32 [N, D], N ≥ 1; a row's distance is that from the nearest of them.
     """
-    available = len(index) if narrowed.allowed is None else len(narrowed.allowed)
+    available = len(index) if narrowed.allowed is None else len(narrowed.allowed.ids)
     fetch = count + len(narrowed.without)
     while True:
         found = nearest(index, queries, fetch, narrowed.allowed)
@@ -59,7 +59,7 @@ def rank(index: VectorIndex, queries: Vectors, count: int, narrowed: Narrowed) -
 
 
 def nearest(
-    index: VectorIndex, queries: Vectors, count: int, allowed: Collection[str] | None
+    index: VectorIndex, queries: Vectors, count: int, allowed: Selection | None
 ) -> list[Row]:
     """The ``count`` images nearest to any of ``queries``."""
     # What is among the first of the whole is among the first of the query that it is nearest to.

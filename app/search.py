@@ -16,6 +16,7 @@ from app.encoder import Vectors
 from app.errors import ImageError, ImageNotFound, ParameterInvalid
 from app.filters import Filter, Scalar
 from app.images import Box
+from app.index import Selection
 from app.live import Active, Live
 from app.manifest import Manifest
 from app.metrics import Metrics
@@ -255,7 +256,7 @@ class Searcher:
             # An image removed since the index answered: ask again, so that no page comes short.
             if len(records) == len(shown):
                 break
-        total = len(live.index) if allowed is None else len(allowed)
+        total = len(live.index) if allowed is None else len(allowed.ids)
         return SearchPage(
             model=live.manifest,
             queries=images,
@@ -269,9 +270,9 @@ class Searcher:
             nearest=rows[0].distance if rows else None,
         )
 
-    def _matching(self, wanted: Filter, generation: int) -> list[str]:  # noqa: ARG002
-        """The ids that a filter allows; ``generation`` tells one state of the records from the next."""
-        return self._catalog.matching(wanted)
+    def _matching(self, wanted: Filter, generation: int) -> Selection:  # noqa: ARG002
+        """What a filter allows; ``generation`` tells one state of the records from the next."""
+        return Selection(self._catalog.matching(wanted))
 
 
 def _within(model: Manifest, options: Options) -> Callable[[float], bool] | None:

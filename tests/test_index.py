@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.index import FlatIndex
+from app.index import FlatIndex, Selection
 
 
 def naive(vectors: dict[str, np.ndarray], query: np.ndarray, k: int) -> list[tuple[float, str]]:
@@ -47,11 +47,39 @@ def test_search_equals_a_naive_loop(
         if name not in gone and (allowed is None or name in allowed)
     }
     query = np.array([1, 1, 0, 2], np.float32)
-    ids, distances = index.search(query[None], k, allowed)
+    chosen = None if allowed is None else Selection(allowed)
+    ids, distances = index.search(query[None], k, chosen)
     expected = naive(kept, query, k)
     assert ids[0] == [name for _, name in expected]
     assert np.allclose(distances[0], [d for d, _ in expected])
     assert len(index) == len(vectors.keys() - gone)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    limit=st.sets(st.integers(0, 60), max_size=40),
+    changes=st.lists(
+        st.tuples(st.booleans(), st.sets(st.integers(0, 60), min_size=1, max_size=20)), max_size=5
+    ),
+)
+def test_a_selection_is_found_anew_after_every_change(
+    limit: set[int], changes: list[tuple[bool, set[int]]]
+) -> None:
+    index, vectors = filled(30)
+    chosen = Selection([f"id{i:03}" for i in sorted(limit)])
+    query = np.array([1, 1, 0, 2], np.float32)
+    for number, (is_added, numbers) in enumerate([(True, {0}), *changes]):
+        ids = [f"id{i:03}" for i in sorted(numbers)]
+        if is_added:
+            new = np.random.default_rng(number).integers(0, 3, (len(ids), 4)).astype(np.float32)
+            index.add(ids, new)
+            vectors |= dict(zip(ids, new, strict=True))
+        else:
+            index.remove(ids)
+            vectors = {name: v for name, v in vectors.items() if name not in ids}
+        found = index.search(query[None], 100, chosen)[0][0]
+        allowed = {name: v for name, v in vectors.items() if name in chosen.ids}
+        assert found == [name for _, name in naive(allowed, query, 100)]
 
 
 def test_pages_of_a_gallery_of_twins_neither_repeat_nor_miss() -> None:

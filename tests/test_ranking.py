@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.filters import Scalar
-from app.index import FlatIndex
+from app.index import FlatIndex, Selection
 from app.ranking import Narrowed, Row, rank
 
 # Few values, so that ties are many.
@@ -80,7 +80,7 @@ def test_a_ranking_is_what_a_naive_loop_gives(
         np.array(queries, np.float32),
         count,
         Narrowed(
-            allowed=None if allowed is None else [f"{i:02}" for i in allowed],
+            allowed=None if allowed is None else Selection([f"{i:02}" for i in allowed]),
             without=frozenset(f"{i:02}" for i in without),
             within=None if limit is None else lambda distance: distance <= limit,
             unlike=np.array(unlike, np.float32).reshape(-1, 2),
@@ -104,7 +104,7 @@ def test_what_only_the_farthest_satisfy_is_found_in_full() -> None:
     index.add(names, np.stack([np.arange(10_000), np.zeros(10_000)], 1).astype(np.float32))
     query = np.zeros((1, 2), np.float32)
     last = names[-100:]
-    by_filter = rank(index, query, 50, Narrowed(allowed=last))
+    by_filter = rank(index, query, 50, Narrowed(allowed=Selection(last)))
     assert [row.id for row in by_filter] == last[:50]
     groups = dict.fromkeys(names[:-100], "one")
     grouped = rank(
