@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api import schemas
+from app.api import answers, forms
 from app.api.deps import Serving
 from app.api.problems import problems
 from app.api.records import image_fields, model_info
@@ -17,8 +17,8 @@ router = APIRouter(tags=["gallery"])
 
 @router.get("/duplicates", summary="Find near-duplicates", responses=problems(401, 422, 429, 503))
 def duplicates(
-    service: Serving, query: Annotated[schemas.DuplicatesQuery, Query()]
-) -> schemas.DuplicatesAnswer:
+    service: Serving, query: Annotated[forms.DuplicatesQuery, Query()]
+) -> answers.DuplicatesAnswer:
     """Answers groups of images that are joined by small distances.
 
     The first call after a change compares every image with every other; later ones are quick.
@@ -28,10 +28,10 @@ def duplicates(
     end = query.offset + query.limit
     shown = groups[query.offset : end]
     records = service.gallery.records([image_id for group in shown for image_id in group])
-    return schemas.DuplicatesAnswer(
+    return answers.DuplicatesAnswer(
         groups=[
-            schemas.Group(
-                images=[schemas.Image(**image_fields(records[i])) for i in group if i in records]
+            answers.Group(
+                images=[answers.Image(**image_fields(records[i])) for i in group if i in records]
             )
             for group in shown
         ],
@@ -44,8 +44,8 @@ def duplicates(
 
 
 @router.get("/stats", summary="Count what there is", responses=problems(401, 429, 503))
-def stats(service: Serving) -> schemas.Stats:
-    return schemas.Stats(
+def stats(service: Serving) -> answers.Stats:
+    return answers.Stats(
         **asdict(service.gallery.summary()),
         searchable=len(service.gallery),
         jobs=len(service.jobs.unfinished()),

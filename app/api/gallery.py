@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
 
-from app.api import schemas
+from app.api import answers, forms
 from app.api.deps import (
     Serving,
     check_label,
@@ -45,16 +45,16 @@ _CACHE = "private, no-cache"
     "",
     status_code=201,
     summary="Add images",
-    response_model=schemas.AddAnswer,
+    response_model=answers.AddAnswer,
     responses={
-        207: {"model": schemas.AddAnswer, "description": "Some were stored, some were not"},
+        207: {"model": answers.AddAnswer, "description": "Some were stored, some were not"},
         **problems(400, 401, 403, 409, 413, 415, 422, 429, 503, 507),
     },
 )
 def add(
     service: Serving,
     request: Request,
-    form: Annotated[schemas.AddForm, Form(media_type="multipart/form-data")],
+    form: Annotated[forms.AddForm, Form(media_type="multipart/form-data")],
 ) -> Response:
     """Stores every image that can be decoded; 201 means all are on disk and searchable.
 
@@ -97,8 +97,8 @@ def add(
 )
 def import_many(
     service: Serving,
-    form: Annotated[schemas.ImportForm, Form(media_type="multipart/form-data")],
-) -> schemas.Job:
+    form: Annotated[forms.ImportForm, Form(media_type="multipart/form-data")],
+) -> answers.Job:
     """Takes an archive, a folder of the service's machine, or addresses on the web.
 
     Answers the job that does it: `/jobs/{id}` says how far it is and what could not be added, and
@@ -115,7 +115,7 @@ def import_many(
     else:
         job = imports.urls(parse_urls(form.urls), form.on_conflict)
     service.runner.wake()
-    return schemas.Job(**job_fields(job))
+    return answers.Job(**job_fields(job))
 
 
 def _add_chunk(
@@ -134,7 +134,7 @@ def _answer(
     request: Request, uploads: Sequence[UploadFile], results: Sequence[AddResult]
 ) -> Response:
     items = [
-        schemas.Item(
+        answers.Item(
             index=index,
             filename=clean_filename(upload),
             id=result.id,
@@ -148,13 +148,11 @@ def _answer(
         for status in ("created", "replaced", "skipped", "failed")
     }
     errors = [result.error for result in results if result.error]
-    return mixed(request, schemas.AddAnswer(items=items, **counts), errors, len(items), 201)
+    return mixed(request, answers.AddAnswer(items=items, **counts), errors, len(items), 201)
 
 
 @router.get("", summary="List images", responses=problems(401, 422, 429, 503))
-def list_images(
-    service: Serving, query: Annotated[schemas.ListQuery, Query()]
-) -> schemas.ListAnswer:
+def list_images(service: Serving, query: Annotated[forms.ListQuery, Query()]) -> answers.ListAnswer:
     """Lists images in order of arrival; follow `next_cursor` for more."""
     cursor = query.cursor or "0"
     wanted = parse_filter(query.filter) if query.filter is not None else None
@@ -162,8 +160,8 @@ def list_images(
     ids = [record.id for record in records] if "embedding" in query.include else []
     model, vectors = service.searcher.vectors(ids)
     more = len(records) == query.limit
-    return schemas.ListAnswer(
-        images=[schemas.Image(**image_fields(r, vectors.get(r.id))) for r in records],
+    return answers.ListAnswer(
+        images=[answers.Image(**image_fields(r, vectors.get(r.id))) for r in records],
         total=len(service.gallery),
         next_cursor=str(records[-1].position) if more else None,
         model=model_info(model),
@@ -173,8 +171,8 @@ def list_images(
 @router.get(
     "/{image_id}", summary="Look at one image's record", responses=problems(401, 404, 429, 503)
 )
-def get(service: Serving, image_id: str) -> schemas.Image:
-    return schemas.Image(**image_fields(service.gallery.get(image_id)))
+def get(service: Serving, image_id: str) -> answers.Image:
+    return answers.Image(**image_fields(service.gallery.get(image_id)))
 
 
 @router.patch(
@@ -182,13 +180,13 @@ def get(service: Serving, image_id: str) -> schemas.Image:
     summary="Change what is said of an image",
     responses=problems(400, 401, 403, 404, 422, 429, 503, 507),
 )
-def update(service: Serving, image_id: str, changes: schemas.Changes) -> schemas.Image:
+def update(service: Serving, image_id: str, changes: forms.Changes) -> answers.Image:
     """Changes label and metadata, without a look at the image; durable once it is answered."""
     given = changes.model_dump(exclude_unset=True)
     if given.get("label") is not None:
         check_label(given["label"], "label")
     check_metadata(given.get("metadata", {}))
-    return schemas.Image(**image_fields(service.gallery.update(image_id, given)))
+    return answers.Image(**image_fields(service.gallery.update(image_id, given)))
 
 
 @router.delete(
@@ -196,11 +194,9 @@ def update(service: Serving, image_id: str, changes: schemas.Changes) -> schemas
     summary="Remove all images that a filter names",
     responses=problems(401, 403, 422, 429, 503),
 )
-def remove_where(
-    service: Serving, query: Annotated[schemas.FilterQuery, Query()]
-) -> schemas.Removed:
+def remove_where(service: Serving, query: Annotated[forms.FilterQuery, Query()]) -> answers.Removed:
     """Answers how many are gone: from the disk, and from every later search."""
-    return schemas.Removed(removed=service.gallery.remove_where(parse_filter(query.filter)))
+    return answers.Removed(removed=service.gallery.remove_where(parse_filter(query.filter)))
 
 
 @router.delete(
@@ -221,15 +217,15 @@ def remove(service: Serving, image_id: str) -> Response:
     responses=problems(401, 404, 422, 429, 503),
 )
 def similar(
-    service: Serving, image_id: str, query: Annotated[schemas.SearchOptions, Query()]
-) -> schemas.SearchAnswer:
+    service: Serving, image_id: str, query: Annotated[forms.SearchOptions, Query()]
+) -> answers.SearchAnswer:
     """Answers the gallery in ascending distance from the image, which is itself left out."""
     start = time.perf_counter()
     asked = Asked([image_id], box=parse_box(query.box), flip=query.flip)
     page = service.searcher.search(asked, ranking(query))
     record = service.gallery.get(image_id)
     first = query_fields(page.queries[0], image_id, record.filename, query)
-    return schemas.SearchAnswer(
+    return answers.SearchAnswer(
         **page_fields(page, first),
         model=model_info(page.model),
         took_ms=took_ms(start),
@@ -260,7 +256,7 @@ def thumbnail_of(
     service: Serving,
     request: Request,
     image_id: str,
-    query: Annotated[schemas.ThumbnailQuery, Query()],
+    query: Annotated[forms.ThumbnailQuery, Query()],
 ) -> Response:
     record = service.gallery.get(image_id)
     if request.headers.get("if-none-match") == _etag(record):

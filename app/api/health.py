@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app import __version__
-from app.api import schemas
+from app.api import answers
 from app.api.deps import Started
 from app.api.problems import problems
 from app.errors import GemelloError, NotReady, Overloaded
@@ -18,7 +18,7 @@ _PROBE_TIMEOUT_S = 5.0
 
 
 @router.get("/health", summary="Is it ready?", responses=problems(503))
-async def health(service: Started) -> schemas.Health:
+async def health(service: Started) -> answers.Health:
     """Asks the model for an embedding; 503 until the gallery is complete and it answers."""
     service.check_ready()
     try:
@@ -34,31 +34,31 @@ async def health(service: Started) -> schemas.Health:
     except Exception as exc:  # each runtime fails in its own way
         raise NotReady(f"the model failed: {exc}") from exc
     manifest = service.active.live.manifest
-    return schemas.Health(
+    return answers.Health(
         status="ok",
         version=__version__,
-        model=schemas.HealthModel(
+        model=answers.HealthModel(
             name=manifest.name,
             version=manifest.version,
             id=manifest.model_id,
             dimension=manifest.dimension,
             runtime=service.settings.runtime,
         ),
-        gallery=schemas.GalleryInfo(images=len(service.gallery)),
+        gallery=answers.GalleryInfo(images=len(service.gallery)),
         uptime_s=round(time.monotonic() - service.startup.started, 1),
     )
 
 
 @router.get("/health/ready", summary="Is it ready?", responses=problems(503))
-async def ready(service: Started) -> schemas.Health:
+async def ready(service: Started) -> answers.Health:
     """The same as `/health`."""
     return await health(service)
 
 
 @router.get("/health/live", summary="Does it live?")
-async def live() -> schemas.Live:
+async def live() -> answers.Live:
     """Answers as long as the process can; asks nothing of the model or the disk."""
-    return schemas.Live(status="ok")
+    return answers.Live(status="ok")
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

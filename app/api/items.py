@@ -6,15 +6,15 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from app.api import schemas
+from app.api import answers
 from app.api.errors import problem_of, request_id_of, status_of
 from app.errors import GemelloError
 
 
-def item_error(error: GemelloError | None) -> schemas.ItemError | None:
+def item_error(error: GemelloError | None) -> answers.ItemError | None:
     if error is None:
         return None
-    return schemas.ItemError(code=error.code, detail=str(error), status=status_of(error))
+    return answers.ItemError(code=error.code, detail=str(error), status=status_of(error))
 
 
 def mixed(

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.api import schemas
+from app.api import answers
 from app.api.deps import Serving
 from app.api.jobs import job_fields
 from app.api.problems import problems
@@ -13,12 +13,12 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 
 @router.get("", summary="List the published models", responses=problems(401, 429, 503))
-def list_models(service: Serving) -> schemas.ModelsAnswer:
+def list_models(service: Serving) -> answers.ModelsAnswer:
     """Lists every model and version of the model store, and says which one answers."""
     active = service.active.live.manifest
-    return schemas.ModelsAnswer(
+    return answers.ModelsAnswer(
         models=[
-            schemas.Model(
+            answers.Model(
                 **model_info(model).model_dump(),
                 active=(model.name, model.version) == (active.name, active.version),
                 created=model.created.isoformat(),
@@ -39,7 +39,7 @@ def list_models(service: Serving) -> schemas.ModelsAnswer:
     summary="Let another model answer",
     responses=problems(401, 403, 404, 409, 429, 503),
 )
-def activate(service: Serving, name: str, version: str) -> schemas.Job:
+def activate(service: Serving, name: str, version: str) -> answers.Job:
     """Embeds every stored image with the model, beside the old vectors; then the model answers.
 
     Searches are answered by the old model until then. Answers the job that does it; going back to
@@ -47,4 +47,4 @@ def activate(service: Serving, name: str, version: str) -> schemas.Job:
     """
     title = f"{name}/{version}"
     job = activate_model(service.models, service.jobs, service.runner, title)
-    return schemas.Job(**job_fields(job))
+    return answers.Job(**job_fields(job))

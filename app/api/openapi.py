@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.api.schemas import Problem
+from app.api.answers import Problem
 
 
 def describe(app: FastAPI) -> None:

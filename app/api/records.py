@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from app.api import schemas
+from app.api import answers
 from app.catalog import ImageRecord
 from app.encoder import Vectors
 from app.manifest import Manifest
@@ -28,5 +28,5 @@ def image_fields(record: ImageRecord, vector: Vectors | None = None) -> dict[str
     }
 
 
-def model_info(model: Manifest) -> schemas.ModelInfo:
-    return schemas.ModelInfo(name=model.name, version=model.version, id=model.model_id)
+def model_info(model: Manifest) -> answers.ModelInfo:
+    return answers.ModelInfo(name=model.name, version=model.version, id=model.model_id)

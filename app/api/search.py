@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
 
-from app.api import schemas
+from app.api import answers, forms
 from app.api.deps import Serving, clean_filename, parse_box, read_upload
 from app.api.items import item_error, mixed
 from app.api.problems import problems
@@ -22,7 +22,7 @@ router = APIRouter(tags=["search"])
 
 # Query images of one search; each costs an inference and a scan.
 MAX_QUERIES = 16
-T = TypeVar("T", bound=schemas.RankOptions)
+T = TypeVar("T", bound=forms.RankOptions)
 
 _READING = problems(400, 401, 413, 415, 422, 429, 503)
 
@@ -34,9 +34,9 @@ _READING = problems(400, 401, 413, 415, 422, 429, 503)
 )
 def search(
     service: Serving,
-    form: Annotated[schemas.SearchForm, Form(media_type="multipart/form-data")],
-    query: Annotated[schemas.SearchOptions, Query()],
-) -> schemas.SearchAnswer:
+    form: Annotated[forms.SearchForm, Form(media_type="multipart/form-data")],
+    query: Annotated[forms.SearchOptions, Query()],
+) -> answers.SearchAnswer:
     """Answers the gallery in ascending Euclidean distance from an image, or from a stored one.
 
     Options may be form fields or query parameters; a form field wins. The image is not stored.
@@ -58,7 +58,7 @@ def search(
     page = service.searcher.search(asked, ranking(options))
     name = clean_filename(form.image[0]) if form.image else None
     first = query_fields(page.queries[0], None if form.image else form.id[0], name, options)
-    return schemas.SearchAnswer(
+    return answers.SearchAnswer(
         **page_fields(page, first),
         model=model_info(page.model),
         took_ms=took_ms(start),
@@ -68,17 +68,17 @@ def search(
 @router.post(
     "/search/batch",
     summary="Search for several images at once",
-    response_model=schemas.BatchAnswer,
+    response_model=answers.BatchAnswer,
     responses={
-        207: {"model": schemas.BatchAnswer, "description": "Some files are no images"},
+        207: {"model": answers.BatchAnswer, "description": "Some files are no images"},
         **_READING,
     },
 )
 def search_batch(
     service: Serving,
     request: Request,
-    form: Annotated[schemas.BatchForm, Form(media_type="multipart/form-data")],
-    query: Annotated[schemas.RankOptions, Query()],
+    form: Annotated[forms.BatchForm, Form(media_type="multipart/form-data")],
+    query: Annotated[forms.RankOptions, Query()],
 ) -> Response:
     """Answers each image as `/search` would, in the order sent; options hold for all of them."""
     start = time.perf_counter()
@@ -93,31 +93,31 @@ def search_batch(
             error = item_error(page)
         else:
             first = query_fields(page.queries[0], None, clean_filename(upload), options)
-            answer = schemas.Page(**page_fields(page, first))
-        items.append(schemas.BatchItem(index=index, answer=answer, error=error))
+            answer = answers.Page(**page_fields(page, first))
+        items.append(answers.BatchItem(index=index, answer=answer, error=error))
     errors = [page for page in found if isinstance(page, ImageError)]
-    whole = schemas.BatchAnswer(items=items, model=model_info(model), took_ms=took_ms(start))
+    whole = answers.BatchAnswer(items=items, model=model_info(model), took_ms=took_ms(start))
     return mixed(request, whole, errors, len(items))
 
 
 @router.post(
     "/embed",
     summary="Get the embeddings of images",
-    response_model=schemas.EmbedAnswer,
+    response_model=answers.EmbedAnswer,
     responses={
-        207: {"model": schemas.EmbedAnswer, "description": "Some files are no images"},
+        207: {"model": answers.EmbedAnswer, "description": "Some files are no images"},
         **_READING,
     },
 )
 def embed(
     service: Serving,
     request: Request,
-    form: Annotated[schemas.EmbedForm, Form(media_type="multipart/form-data")],
+    form: Annotated[forms.EmbedForm, Form(media_type="multipart/form-data")],
 ) -> Response:
     """Answers each image's vector, in the order sent; Euclidean distances between them compare."""
     found = service.searcher.embed(read_all(service, form.images))
     items = [
-        schemas.EmbedItem(
+        answers.EmbedItem(
             index=index,
             filename=clean_filename(upload),
             embedding=None if isinstance(image, ImageError) else image.vectors[0].tolist(),
@@ -125,7 +125,7 @@ def embed(
         )
         for index, (upload, image) in enumerate(zip(form.images, found.images, strict=True))
     ]
-    whole = schemas.EmbedAnswer(
+    whole = answers.EmbedAnswer(
         items=items, dimension=found.model.dimension, model=model_info(found.model)
     )
     errors = [image for image in found.images if isinstance(image, ImageError)]
@@ -138,15 +138,15 @@ def embed(
     responses={**_READING, **problems(404)},
 )
 def compare(
-    service: Serving, form: Annotated[schemas.CompareForm, Form(media_type="multipart/form-data")]
-) -> schemas.Comparison:
+    service: Serving, form: Annotated[forms.CompareForm, Form(media_type="multipart/form-data")]
+) -> answers.Comparison:
     """Answers the distance between two images, uploaded or stored, and whether they match."""
     if len(form.images) + len(form.id) != 2:
         raise ParameterInvalid("images", "send two images, or ids of stored ones, in all")
     found = service.searcher.embed([*read_all(service, form.images), *form.id])
     first, second = (image.vectors[0].astype(np.float64) for image in found.good())
     distance = float(np.linalg.norm(first - second))
-    return schemas.Comparison(
+    return answers.Comparison(
         distance=distance,
         score=found.model.score(distance),
         match=found.model.match(distance),
@@ -154,7 +154,7 @@ def compare(
     )
 
 
-def ranking(options: schemas.RankOptions) -> Options:
+def ranking(options: forms.RankOptions) -> Options:
     """The domain's options. Raises ``ParameterInvalid``."""
     return Options(
         top_k=options.top_k,
@@ -167,17 +167,17 @@ def ranking(options: schemas.RankOptions) -> Options:
     )
 
 
-def _joined(query: T, form: schemas.RankOptions) -> T:
+def _joined(query: T, form: forms.RankOptions) -> T:
     names = form.model_fields_set & set(type(query).model_fields)
     return query.model_copy(update={name: getattr(form, name) for name in names})
 
 
-def page_fields(page: SearchPage, first: schemas.Query) -> Mapping[str, Any]:
+def page_fields(page: SearchPage, first: answers.Query) -> Mapping[str, Any]:
     """What every page of results says."""
     return {
         "query": first,
         "results": [
-            schemas.Result(
+            answers.Result(
                 rank=match.rank,
                 distance=match.distance,
                 score=page.model.score(match.distance),
@@ -201,9 +201,9 @@ def _any_match(page: SearchPage) -> bool | None:
 
 
 def query_fields(
-    image: Embedded, image_id: str | None, name: str | None, options: schemas.RankOptions
-) -> schemas.Query:
-    return schemas.Query(
+    image: Embedded, image_id: str | None, name: str | None, options: forms.RankOptions
+) -> answers.Query:
+    return answers.Query(
         id=image_id,
         filename=name,
         width=image.width,
