@@ -3,8 +3,9 @@
 import queue
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,13 +18,22 @@ from app.images import Pixels
 class _Job:
     images: Pixels
     future: "Future[Vectors]"
+    since: float = field(default_factory=time.perf_counter)
 
 
 class Batcher:
     """One thread that owns the encoder, behind a bounded queue."""
 
-    def __init__(self, encoder: Encoder, *, max_batch: int = 16, queue_size: int = 256) -> None:
-        self.encoder = encoder
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        max_batch: int = 16,
+        queue_size: int = 256,
+        observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
+    ) -> None:
+        """``observe`` is told the seconds of every wait (``queue``) and every ``inference``."""
+        self.encoder, self._observe = encoder, observe
         self.last_success = float("-inf")
         """``time.monotonic()`` of the last inference that worked."""
         self._max_batch = max_batch
@@ -74,6 +84,8 @@ class Batcher:
             jobs, stop = self._gather(job)
             # A caller who gave up in the meantime has cancelled; from here on nobody can.
             wanted = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+            for job in wanted:
+                self._observe("queue", time.perf_counter() - job.since)
             if wanted:
                 self._infer(wanted)
             if stop:
@@ -98,6 +110,7 @@ class Batcher:
         return jobs, False
 
     def _infer(self, jobs: list[_Job]) -> None:
+        start = time.perf_counter()
         try:
             vectors = self.encoder.embed(np.concatenate([job.images for job in jobs]))
         except Exception as exc:
@@ -108,8 +121,9 @@ class Batcher:
             for job in jobs:
                 self._infer([job])
             return
+        self._observe("inference", time.perf_counter() - start)
         self.last_success = time.monotonic()
-        start = 0
+        first = 0
         for job in jobs:
-            job.future.set_result(vectors[start : start + len(job.images)])
-            start += len(job.images)
+            job.future.set_result(vectors[first : first + len(job.images)])
+            first += len(job.images)

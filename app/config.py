@@ -115,6 +115,13 @@ class Settings(BaseSettings):
         "info", description="Least serious message that is logged."
     )
 
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Address of an OpenTelemetry collector to send traces to (OTLP over HTTP), as in "
+        "`http://127.0.0.1:4318`. Unset: none are made.",
+    )
+
     @property
     def image_limits(self) -> ImageLimits:
         return ImageLimits(self.max_image_bytes, self.max_image_pixels, self.max_jpeg_scans)

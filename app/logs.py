@@ -2,9 +2,11 @@
 
 import logging
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
+from opentelemetry.trace import INVALID_TRACE_ID, format_trace_id, get_current_span
+from structlog.typing import EventDict
 
 
 def configure_logs(style: Literal["console", "json"], level: str) -> None:
@@ -21,6 +23,7 @@ def configure_logs(style: Literal["console", "json"], level: str) -> None:
     exceptions = [structlog.processors.format_exc_info] if style == "json" else []
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper("iso", utc=True),
         *exceptions,
@@ -41,3 +44,11 @@ def configure_logs(style: Literal["console", "json"], level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers, root.level = [handler], max(threshold, logging.WARNING)
+
+
+def _with_trace(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Let a line lead to the trace it belongs to, where traces are made."""
+    trace = get_current_span().get_span_context().trace_id
+    if trace != INVALID_TRACE_ID:
+        event["trace_id"] = format_trace_id(trace)
+    return event

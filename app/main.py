@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.metrics import NoOpMeterProvider
 
 from app import __version__
 from app.api import duplicates, gallery, health, jobs, models, search
@@ -64,6 +66,15 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["X-Request-Id", "Retry-After", "ETag"],
         )
     app.add_middleware(RequestContext, metrics=service.metrics)
+    if service.traces:
+        FastAPIInstrumentor.instrument_app(
+            app,
+            tracer_provider=service.traces,
+            # Prometheus has the measurements.
+            meter_provider=NoOpMeterProvider(),
+            excluded_urls=r"^\w+://[^/]*/(health|metrics$|static/)",
+            exclude_spans=["receive", "send"],
+        )
     app.mount("/static", StaticFiles(directory=WEB))
 
     @app.get("/", include_in_schema=False)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from opentelemetry.trace import NoOpTracer, Tracer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -14,7 +15,9 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Metrics:
     """The service's counters; names follow Prometheus's conventions (base units, ``_total``)."""
 
-    def __init__(self) -> None:
+    def __init__(self, tracer: Tracer | None = None) -> None:
+        """``tracer`` gets a span for each stage."""
+        self._tracer = tracer or NoOpTracer()
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "gemello_requests",
@@ -31,7 +34,7 @@ class Metrics:
         )
         self._stage_seconds = Histogram(
             "gemello_stage_seconds",
-            "Time spent in a stage: decode, embed (queue included), search, store.",
+            "Time spent in a stage: decode, embed (queue and inference), search, store.",
             ["stage"],
             buckets=_SECONDS,
             registry=self.registry,
@@ -48,9 +51,14 @@ class Metrics:
         """Time a stage of the work."""
         start = time.perf_counter()
         try:
-            yield
+            with self._tracer.start_as_current_span(name):
+                yield
         finally:
-            self._stage_seconds.labels(name).observe(time.perf_counter() - start)
+            self.observe(name, time.perf_counter() - start)
+
+    def observe(self, stage: str, seconds: float) -> None:
+        """Count a stage that something else timed."""
+        self._stage_seconds.labels(stage).observe(seconds)
 
     def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
         """Report ``read()`` whenever Prometheus asks."""

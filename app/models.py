@@ -6,6 +6,7 @@ from app.config import Settings
 from app.index import FlatIndex
 from app.live import Live
 from app.manifest import Manifest
+from app.metrics import Metrics
 from app.model_store import Bundle, list_models, resolve
 from app.runtimes import load_encoder
 
@@ -13,8 +14,8 @@ from app.runtimes import load_encoder
 class Models:
     """The published models, as this service's settings run them."""
 
-    def __init__(self, settings: Settings, choices: Choices) -> None:
-        self._settings, self._choices = settings, choices
+    def __init__(self, settings: Settings, choices: Choices, metrics: Metrics) -> None:
+        self._settings, self._choices, self._metrics = settings, choices, metrics
 
     def all(self) -> list[Bundle]:
         """Every published model, by name and version. Raises ``ModelCorrupt``."""
@@ -35,7 +36,12 @@ class Models:
             precision=settings.precision,
             threads=settings.inference_threads,
         )
-        batcher = Batcher(encoder, max_batch=settings.max_batch, queue_size=settings.queue_size)
+        batcher = Batcher(
+            encoder,
+            max_batch=settings.max_batch,
+            queue_size=settings.queue_size,
+            observe=self._metrics.observe,
+        )
         return Live(bundle.manifest, batcher, FlatIndex(encoder.dimension))
 
     def at_start(self) -> Live:

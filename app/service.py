@@ -36,6 +36,7 @@ from app.models import Models
 from app.reembedding import Reembedder
 from app.search import Searcher
 from app.sources import Sources
+from app.tracing import tracer_provider
 
 log = structlog.get_logger()
 
@@ -68,16 +69,19 @@ class Service:
         resolve(settings.model_store, settings.model, verify_files=False)
         if settings.gallery_dir and not settings.gallery_dir.is_dir():
             raise SettingsError(f"GEMELLO_GALLERY_DIR={settings.gallery_dir} is not a folder.")
+        self.traces = tracer_provider(settings.otlp_endpoint) if settings.otlp_endpoint else None
+        self.metrics = Metrics(self.traces.get_tracer("gemello") if self.traces else None)
         with ExitStack() as undo:
+            if self.traces:
+                undo.callback(self.traces.shutdown)
             self._lock = _own(settings.data_dir)
             undo.callback(os.close, self._lock)
             blobs = BlobStore(settings.data_dir / "blobs")
             self._database = Database(settings.data_dir / "gallery.sqlite3")
             undo.callback(self._database.close)
-            self.models = Models(settings, Choices(self._database))
+            self.models = Models(settings, Choices(self._database), self.metrics)
             self.active = Active(self.models.at_start())
             undo.pop_all()
-        self.metrics = Metrics()
         self.startup = Startup()
         self._decoder = DecodePool(
             settings.image_limits, threads=settings.decode_threads, queue_size=settings.queue_size
@@ -110,6 +114,8 @@ class Service:
         self.active.close()
         self._database.close()
         os.close(self._lock)
+        if self.traces:
+            self.traces.shutdown()
 
     def check_loaded(self) -> None:
         """Raises ``NotReady`` until all stored images can be found; before, searches would miss some."""

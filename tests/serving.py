@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import uvicorn
@@ -49,14 +50,16 @@ def in_thread(settings: Settings) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def in_process(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def in_process(
+    environment: dict[str, str], log: int | IO[bytes] = subprocess.DEVNULL
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run ``gemello serve`` as a user would; yields the process and its address once ready."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "gemello", "serve"],
         cwd=ROOT,
         env={**clean_environment(), **environment, "GEMELLO_PORT": str(port)},
-        stderr=subprocess.DEVNULL,
+        stderr=log,
     )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ Make = Callable[..., Batcher]
 def make(encoder: Recorder) -> Iterator[Make]:
     made: list[Batcher] = []
 
-    def batcher(**options: int) -> Batcher:
+    def batcher(**options: Any) -> Batcher:
         made.append(Batcher(encoder, **options))
         return made[-1]
 
@@ -201,3 +202,17 @@ def test_whoever_submits_while_it_closes_is_answered(make: Make) -> None:
         for caller in callers:
             caller.join(PATIENCE_S)
         assert answers == ["not ready"] * 4
+
+
+def test_waits_and_inferences_are_timed(make: Make, encoder: Recorder) -> None:
+    seen: list[tuple[str, float]] = []
+    batcher = make(observe=lambda stage, seconds: seen.append((stage, seconds)))
+    held(batcher, encoder)
+    waiting = [batcher.submit(images(1, seed)) for seed in (1, 2)]
+    time.sleep(0.05)
+    encoder.released.set()
+    for future in waiting:
+        future.result(PATIENCE_S)
+    stages = [stage for stage, _ in seen]
+    assert stages == ["queue", "inference", "queue", "queue", "inference"]
+    assert min(seconds for stage, seconds in seen[2:4]) >= 0.05

@@ -38,6 +38,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "queue_size": ("99", 99),
     "log_format": ("json", "json"),
     "log_level": ("debug", "debug"),
+    "otlp_endpoint": ("http://collector:4318", "http://collector:4318"),
 }
 
 
