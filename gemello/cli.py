@@ -44,6 +44,7 @@ for _name in (
     "evaluate",
     "compare",
     "rank",
+    "report",
     "models",
     "gallery",
     "duplicates",

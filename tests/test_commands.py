@@ -160,7 +160,7 @@ def test_the_published_models(tiny_store: Path, tmp_path: Path) -> None:
     ]
     table = run("models", "list", GEMELLO_MODEL_STORE=str(store))
     assert "tiny/2" in table.stdout
-    manifest = json.loads(run("models", "show", "tiny/1", "--store", store).stdout)
+    manifest = json.loads(run("models", "show", "tiny/1", "--store", store, "--json").stdout)
     assert (manifest["name"], manifest["version"], manifest["dimension"]) == ("tiny", "1", 48)
     used = run("models", "use", "tiny/1", "--store", store)
     assert (used.returncode, "tiny/1 is active" in used.stdout) == (0, True)

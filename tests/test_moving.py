@@ -103,6 +103,8 @@ def test_the_commands_say_what_they_did(
         done = run("gallery", "import", target, "--on-conflict", "error", "--url", other.base_url)
         assert (done.returncode, done.stdout) == (1, "4 failed.\n")
         assert "id00: The gallery already holds" in done.stderr
+        done = run("gallery", "import", target, "--json", "--url", other.base_url)
+        assert (done.returncode, json.loads(done.stdout)) == (0, {"skipped": 4})
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x05\x06" + b"\0" * 18])

@@ -24,13 +24,19 @@ def test_figures_are_printed_and_written(tmp_path: Path, tiny: dict[str, str]) -
     assert {"recall@1", "recall@5", "recall@10", "map@r", "r_precision"} <= set(figures)
     assert (figures["queries"], figures["gallery"]) == (12, 12)
     assert f"{figures['recall@1']:.4f}" in done.stdout
+    alone = run("evaluate", "--model", "tiny", "--data", data, "--json", "-", **tiny)
+    assert json.loads(alone.stdout) == figures
 
 
 def test_rankings_are_written(tmp_path: Path, tiny: dict[str, str]) -> None:
     queries, gallery = draw_classes(tmp_path / "q", 2, 1), draw_classes(tmp_path / "g", 3, 2)
     out = tmp_path / "ranks.json"
     places = ("--queries", queries, "--gallery", gallery, "--out", out)
-    assert run("rank", "--model", "tiny", *places, **tiny).returncode == 0
+    (queries / "class000" / "broken.png").write_bytes(b"no image")
+    done = run("rank", "--model", "tiny", *places, "--json", **tiny)
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert (told["file"], len(told["left_out"])) == (str(out), 1)
     ranks = json.loads(out.read_text())
     assert [len(entry["results"]) for entry in ranks["queries"]] == [6, 6]
 

@@ -169,6 +169,11 @@ def content(image_id: str) -> Call[bytes]:
     return Call("GET", _image(image_id, "image"), bytes, raw=True)
 
 
+def thumbnail(image_id: str, *, size: int = 256) -> Call[bytes]:
+    """A small picture of an image, its longer side ``size`` pixels, as WebP."""
+    return Call("GET", _image(image_id, "thumbnail"), bytes, {"size": str(size)}, raw=True)
+
+
 def update(image_id: str, **changes: Any) -> Call[results.Image]:
     """Change ``label`` and ``metadata``, where given; metadata are merged, None takes a key away."""
     return Call("PATCH", _image(image_id), _as(results.Image), body=changes)

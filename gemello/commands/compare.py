@@ -19,7 +19,13 @@ from gemello.commands.measuring import (
     images,
 )
 from gemello.commands.options import Store
-from gemello.commands.outputs import check_output, check_report, show_left_out, write_json
+from gemello.commands.outputs import (
+    STDOUT,
+    check_figures,
+    check_report,
+    show_left_out,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from trainer.evaluate.bootstrap import Interval
@@ -44,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
         Example: `gemello compare default untrained:efficientnet_lite0@128 --data photos/`
         """
-        check_output("--json", out)
+        check_figures(out)
         check_report("--report", report)
         measured_on = images(data, queries, gallery)
         # Both are loaded first: a name that is wrong is refused before anything is measured.
@@ -55,10 +61,11 @@ def register(app: typer.Typer) -> None:
         comparison = run(a, b, (models[0].title, models[1].title))
         if out:
             write_json("--json", out, comparison.as_json())
-        _show(comparison)
+        if out != STDOUT:
+            _show(comparison)
         if report:
             _report(report, models, measured_on, comparison)
-            typer.echo(f"wrote {report}")
+            typer.echo(f"wrote {report}", err=out == STDOUT)
 
 
 def _show(comparison: "Comparison") -> None:

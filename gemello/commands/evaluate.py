@@ -29,7 +29,13 @@ from gemello.commands.measuring import (
     images,
 )
 from gemello.commands.options import Store
-from gemello.commands.outputs import check_output, check_report, show_left_out, write_json
+from gemello.commands.outputs import (
+    STDOUT,
+    check_figures,
+    check_report,
+    show_left_out,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from trainer.evaluate.bootstrap import Interval
@@ -57,7 +63,7 @@ def register(app: typer.Typer) -> None:
         `gemello evaluate --backbone efficientnet_lite0 --untrained --data photos/`. With
         `--report`, a published model is shown beside its untrained backbone.
         """
-        check_output("--json", out)
+        check_figures(out)
         check_report("--report", report)
         measured_on = images(data, queries, gallery)
         chosen = choose(model, backbone, untrained, weights, input_size, store)
@@ -69,10 +75,11 @@ def register(app: typer.Typer) -> None:
         if out:
             spans = {name: [round(i.low, 4), round(i.high, 4)] for name, i in found.items()}
             write_json("--json", out, {**figures, "intervals": spans})
-        _show(figures, found)
+        if out != STDOUT:
+            _show(figures, found)
         if report:
             _report(report, chosen, measured_on, measurement)
-            typer.echo(f"wrote {report}")
+            typer.echo(f"wrote {report}", err=out == STDOUT)
 
 
 def _show(figures: dict[str, Any], found: "dict[str, Interval]") -> None:

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
-from gemello.commands import moving
+from gemello.commands import moving, stored
 from gemello.commands.options import DEFAULT, FilterText, Json, Key, Url, parsed_filter
-from gemello.commands.outputs import print_json
+from gemello.commands.outputs import print_json, show_facts, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -52,29 +52,25 @@ def register(app: typer.Typer) -> None:
             console.print(f"More than {len(images)}; see --limit.", markup=False)
 
     @gallery.command()
-    def show(
-        image_id: Annotated[str, typer.Argument(metavar="ID")], url: Url = DEFAULT, key: Key = None
-    ) -> None:
-        """Print an image's record as JSON. Example: `gemello gallery show sku-1`"""
+    def stats(url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
+        """Show counts over the whole gallery. Example: `gemello gallery stats`"""
         with Client(url, key=key) as client:
-            print_json(client.get(image_id))
-
-    @gallery.command("set")
-    def change(
-        image_id: Annotated[str, typer.Argument(metavar="ID")],
-        label: Annotated[str | None, typer.Option(help="The new label.")] = None,
-        metadata: Annotated[
-            str | None, typer.Option(help="JSON object to merge; null takes a key away.")
-        ] = None,
-        url: Url = DEFAULT,
-        key: Key = None,
-    ) -> None:
-        """Change what is said of an image. Example: `gemello gallery set sku-1 --metadata '{"stock": false}'`"""
-        changes = {"label": label, "metadata": parsed_filter(metadata)}
-        with Client(url, key=key) as client:
-            print_json(
-                client.update(image_id, **{k: v for k, v in changes.items() if v is not None})
-            )
+            found = client.stats()
+        if as_json:
+            print_json(found)
+            return
+        show_facts(
+            {
+                "images": f"{found.images:,}, of which {found.searchable:,} can be found",
+                "bytes": f"{found.bytes:,}",
+                "labels": found.labels,
+                "kinds": ", ".join(f"{n} {kind}" for kind, n in sorted(found.media_types.items())),
+                "oldest": found.oldest,
+                "newest": found.newest,
+                "jobs": found.jobs,
+                "model": f"{found.model.name}/{found.model.version}",
+            }
+        )
 
     @gallery.command()
     def delete(
@@ -83,6 +79,7 @@ def register(app: typer.Typer) -> None:
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
         url: Url = DEFAULT,
         key: Key = None,
+        as_json: Json = False,
     ) -> None:
         """Remove images, by id or by filter. Example: `gemello gallery delete sku-1 sku-2`"""
         chosen = parsed_filter(wanted)
@@ -97,6 +94,7 @@ def register(app: typer.Typer) -> None:
                 for image_id in ids or []:
                     client.remove(image_id)
                 count = len(ids or [])
-        typer.echo(f"{count} removed.")
+        tell(as_json, {"removed": count}, f"{count} removed.")
 
+    stored.add_to(gallery)
     moving.add_to(gallery)

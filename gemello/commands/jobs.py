@@ -1,5 +1,6 @@
 """``gemello jobs``: long work of a running service."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from rich.table import Table
 from gemello.client import Client
 from gemello.client.results import Job
 from gemello.commands.options import DEFAULT, Json, Key, Url
-from gemello.commands.outputs import print_json
+from gemello.commands.outputs import print_json, show_facts, tell
 from gemello.commands.progress import bar
 
 JobId = Annotated[str, typer.Argument(metavar="ID")]
@@ -35,37 +36,72 @@ def register(app: typer.Typer) -> None:
         Console().print(table, markup=False)
 
     @jobs.command()
-    def show(job_id: JobId, url: Url = DEFAULT, key: Key = None) -> None:
-        """Print a job as JSON, with what failed. Example: `gemello jobs show ID`"""
+    def show(job_id: JobId, url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
+        """Show a job, with what failed. Example: `gemello jobs show ID`"""
         with Client(url, key=key) as client:
-            print_json(client.job(job_id))
+            job = client.job(job_id)
+        if as_json:
+            print_json(job)
+        else:
+            _show(job)
 
     @jobs.command()
-    def wait(job_id: JobId, url: Url = DEFAULT, key: Key = None) -> None:
+    def wait(job_id: JobId, url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
         """Wait until a job has ended; exits with 1 unless it succeeded. Example: `gemello jobs wait ID`"""
         with Client(url, key=key) as client:
-            follow(client, job_id)
+            follow(client, job_id, as_json)
 
     @jobs.command()
-    def cancel(job_id: JobId, url: Url = DEFAULT, key: Key = None) -> None:
+    def cancel(job_id: JobId, url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
         """Stop a job; what it has done stays done. Example: `gemello jobs cancel ID`"""
         with Client(url, key=key) as client:
-            typer.echo(client.cancel(job_id).state)
+            job = client.cancel(job_id)
+        tell(as_json, job, job.state)
 
 
-def follow(client: Client, job_id: str) -> None:
-    """Show a job's progress until it ends, then what failed. Exits with 1 unless it succeeded."""
-    with bar("working") as progress:
+def watch(client: Client, job_id: str, what: str = "working") -> Job:
+    """Show a job's progress until it ends."""
+    with bar(what) as progress:
         task = progress.add_task("", total=None)
+        return client.wait(
+            job_id, lambda job: progress.update(task, completed=job.done, total=job.total)
+        )
 
-        def watch(job: Job) -> None:
-            progress.update(task, completed=job.done, total=job.total)
 
-        job = client.wait(job_id, watch)
+def follow(client: Client, job_id: str, as_json: bool) -> None:
+    """``watch``, then say how it ended and what failed. Exits with 1 unless it succeeded."""
+    job = watch(client, job_id)
+    if as_json:
+        print_json(job)
+    else:
+        _tell(job)
+    if job.state != "succeeded":
+        raise typer.Exit(1)
+
+
+def _show(job: Job) -> None:
+    total = "?" if job.total is None else job.total
+    show_facts(
+        {
+            "id": job.id,
+            "kind": job.kind,
+            "arguments": json.dumps(job.arguments, ensure_ascii=False),
+            "state": job.state,
+            "reason": job.reason,
+            "done": f"{job.done} of {total}",
+            "added": job.added,
+            "failed": job.failed,
+            "began": job.created_at,
+            "last change": job.updated_at,
+        }
+    )
+    for error in job.errors:
+        Console().print(f"{error.item}: {error.detail}", style="red", markup=False)
+
+
+def _tell(job: Job) -> None:
     console = Console(stderr=True)
     for error in job.errors:
         console.print(f"{error.item}: {error.detail}", style="red", markup=False)
     reason = f": {job.reason}" if job.reason else ""
     typer.echo(f"{job.state}, {job.done} done, {job.failed} failed{reason}")
-    if job.state != "succeeded":
-        raise typer.Exit(1)

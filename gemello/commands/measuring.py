@@ -21,7 +21,9 @@ Data = Annotated[
         "queries/ and gallery/."
     ),
 ]
-Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here, too.")]
+Json = Annotated[
+    Path | None, typer.Option("--json", help="Write the figures here, too; - prints them alone.")
+]
 ReportFile = Annotated[
     Path | None, typer.Option("--report", help="Write a report here: one HTML page.")
 ]

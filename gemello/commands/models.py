@@ -1,8 +1,7 @@
 """``gemello models``: the published models."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,6 +10,10 @@ from rich.table import Table
 from gemello.client import Client
 from gemello.commands.jobs import follow
 from gemello.commands.options import DEFAULT, Json, Key, Store, Url, model_store
+from gemello.commands.outputs import print_json, show_facts, tell
+
+if TYPE_CHECKING:
+    from app.model_store import Bundle
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +30,7 @@ def register(app: typer.Typer) -> None:
         folder = model_store(store)
         rows = [_row(folder, title) for title in list_models(folder)]
         if as_json:
-            typer.echo(json.dumps(rows, indent=2))
+            print_json(rows)
             return
         table = Table("model", "active", "backbone", "dimension", "input", "recall@1", "created")
         for row in rows:
@@ -38,27 +41,39 @@ def register(app: typer.Typer) -> None:
     def show(
         model: Annotated[str, typer.Argument(help="name or name/version")] = "default",
         store: Store = None,
+        as_json: Json = False,
     ) -> None:
-        """Print a model's manifest as JSON. Example: `gemello models show default`"""
+        """Show what a model is and does; `--json`: its manifest. Example: `gemello models show default`"""
         from app.model_store import resolve
 
         bundle = resolve(model_store(store), model, verify_files=False)
-        typer.echo(bundle.manifest.model_dump_json(indent=2))
+        if as_json:
+            typer.echo(bundle.manifest.model_dump_json(indent=2))
+        else:
+            show_facts(_facts(bundle))
 
     @models.command()
     def verify(
         model: Annotated[str, typer.Argument(help="name or name/version")] = "default",
         store: Store = None,
+        as_json: Json = False,
     ) -> None:
         """Hold every file of a model to its checksum. Example: `gemello models verify default`"""
         from app.model_store import resolve
 
         bundle = resolve(model_store(store), model)
-        typer.echo(f"{bundle.title}: {len(bundle.manifest.files)} files match their checksums.")
+        count = len(bundle.manifest.files)
+        tell(
+            as_json,
+            {"model": bundle.title, "files": count},
+            f"{bundle.title}: {count} files match their checksums.",
+        )
 
     @models.command()
     def use(
-        model: Annotated[str, typer.Argument(help="name/version")], store: Store = None
+        model: Annotated[str, typer.Argument(help="name/version")],
+        store: Store = None,
+        as_json: Json = False,
     ) -> None:
         """Make a version the one that serves. Example: `gemello models use default/1`"""
         from app.model_store import activate, resolve
@@ -66,7 +81,11 @@ def register(app: typer.Typer) -> None:
         folder = model_store(store)
         bundle = resolve(folder, model)
         activate(folder, bundle.manifest.name, bundle.manifest.version)
-        typer.echo(f"{bundle.title} is active; a service picks it up when it starts.")
+        tell(
+            as_json,
+            {"active": bundle.title},
+            f"{bundle.title} is active; a service picks it up when it starts.",
+        )
 
     @models.command("activate")
     def activate_now(
@@ -74,6 +93,7 @@ def register(app: typer.Typer) -> None:
         wait: Annotated[bool, typer.Option(help="Wait until it answers.")] = True,
         url: Url = DEFAULT,
         key: Key = None,
+        as_json: Json = False,
     ) -> None:
         """Let a running service change to a model, without a gap. Example: `gemello models activate mine/1`"""
         name, _, version = model.partition("/")
@@ -82,9 +102,30 @@ def register(app: typer.Typer) -> None:
         with Client(url, key=key) as client:
             job = client.activate(name, version)
             if wait:
-                follow(client, job.id)
+                follow(client, job.id, as_json)
+            elif as_json:
+                print_json(job)
             else:
                 typer.echo(job.id)
+
+
+def _facts(bundle: "Bundle") -> dict[str, object]:
+    manifest, found = bundle.manifest, bundle.manifest.evaluation
+    calibration = manifest.calibration
+    figures = found.metrics if found else {}
+    return {
+        "model": bundle.title,
+        "folder": bundle.path,
+        "created": manifest.created.date().isoformat(),
+        "backbone": f"{manifest.backbone.name} ({manifest.backbone.licence})",
+        "input": f"{manifest.input_size} px",
+        "dimension": manifest.dimension,
+        "match": calibration and f"up to distance {calibration.threshold:.3f}",
+        "measured": found and found.protocol,
+        **{name: f"{value:.4f}" for name, value in figures.items()},
+        "files": len(manifest.files),
+        "id": manifest.model_id,
+    }
 
 
 def _row(store: Path, title: str) -> dict[str, Any]:

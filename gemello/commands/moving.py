@@ -8,7 +8,8 @@ from rich.console import Console
 
 from gemello.archive import export_gallery, import_gallery, read_about
 from gemello.client import Client
-from gemello.commands.options import DEFAULT, Key, Url
+from gemello.commands.options import DEFAULT, Json, Key, Url
+from gemello.commands.outputs import tell
 from gemello.commands.progress import bar
 
 
@@ -18,6 +19,7 @@ def add_to(gallery: typer.Typer) -> None:
         target: Annotated[Path, typer.Argument(help="File to write.")],
         url: Url = DEFAULT,
         key: Key = None,
+        as_json: Json = False,
     ) -> None:
         """Write the whole gallery to one file. Example: `gemello gallery export photos.zip`"""
         with Client(url, key=key) as client:
@@ -29,7 +31,7 @@ def add_to(gallery: typer.Typer) -> None:
                     target,
                     lambda done, total: progress.update(task, completed=done, total=total),
                 )
-        typer.echo(f"{count} images in {target}")
+        tell(as_json, {"images": count, "file": str(target)}, f"{count} images in {target}")
 
     @gallery.command("import")
     def import_(
@@ -39,6 +41,7 @@ def add_to(gallery: typer.Typer) -> None:
         ] = "skip",
         url: Url = DEFAULT,
         key: Key = None,
+        as_json: Json = False,
     ) -> None:
         """Add an exported gallery. Exits with 1 when an image was refused.
 
@@ -57,6 +60,6 @@ def add_to(gallery: typer.Typer) -> None:
                 if item.error is not None:
                     console.print(f"{image_id}: {item.error.detail}", style="red", markup=False)
         told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-        typer.echo(f"{told or 'nothing to add'}.")
+        tell(as_json, counts, f"{told or 'nothing to add'}.")
         if counts.get("failed"):
             raise typer.Exit(1)

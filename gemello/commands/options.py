@@ -31,15 +31,20 @@ DEFAULT = DEFAULT_URL
 
 def parsed_filter(text: str | None) -> dict[str, Any] | None:
     """A filter's JSON object; the service says what is wrong inside. Raises ``BadParameter``."""
+    return parsed_object(text, "--filter")
+
+
+def parsed_object(text: str | None, option: str) -> dict[str, Any] | None:
+    """A JSON object that ``option`` was given. Raises ``BadParameter``."""
     if text is None:
         return None
     try:
-        wanted = json.loads(text)
+        found = json.loads(text)
     except ValueError as exc:
-        raise typer.BadParameter(f"{text!r} is no JSON", param_hint="--filter") from exc
-    if not isinstance(wanted, dict):
-        raise typer.BadParameter(f"{text!r} is no JSON object", param_hint="--filter")
-    return wanted
+        raise typer.BadParameter(f"{text!r} is no JSON", param_hint=option) from exc
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"{text!r} is no JSON object", param_hint=option)
+    return found
 
 
 def parsed_box(text: str | None) -> tuple[float, float, float, float] | None:

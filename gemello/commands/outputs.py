@@ -1,4 +1,4 @@
-"""Files that a command writes: refused before the work, written after it."""
+"""What a command prints, and the files that it writes: refused before the work, written after it."""
 
 import json
 import os
@@ -9,8 +9,12 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from app.errors import ParameterInvalid, RuntimeUnavailable
+
+STDOUT = Path("-")
+"""What ``--json FILE`` takes for standard output."""
 
 
 def check_output(option: str, path: Path | None, suffix: str | None = None) -> None:
@@ -23,6 +27,12 @@ def check_output(option: str, path: Path | None, suffix: str | None = None) -> N
         raise ParameterInvalid(option, f"the folder {path.parent} does not exist")
     if path.is_dir():
         raise ParameterInvalid(option, f"{path} is a folder")
+
+
+def check_figures(path: Path | None) -> None:
+    """``check_output`` for ``--json FILE``."""
+    if path != STDOUT:
+        check_output("--json", path)
 
 
 def check_report(option: str, path: Path | None) -> None:
@@ -43,6 +53,25 @@ def print_json(answer: Any) -> None:
     typer.echo(json.dumps(answer, indent=2, default=asdict))
 
 
+def tell(as_json: bool, document: Any, sentence: str) -> None:
+    """The same as JSON, for programs, or as a sentence."""
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(sentence)
+
+
+def show_facts(facts: Mapping[str, object]) -> None:
+    """One fact a line: its name, and its value unless there is none."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value is not None:
+            table.add_row(name, str(value))
+    Console().print(table, markup=False)
+
+
 def show_left_out(console: Console, bad: Mapping[str, str]) -> None:
     """A line for each file that was left out."""
     for path, reason in bad.items():
@@ -51,11 +80,20 @@ def show_left_out(console: Console, bad: Mapping[str, str]) -> None:
         console.print(f"left out {name}: {reason}", markup=False, soft_wrap=True)
 
 
-def write_json(option: str, path: Path, document: dict[str, Any]) -> None:
+def write_bytes(option: str, path: Path, data: bytes) -> None:
     """Raises ``ParameterInvalid`` when the disk refuses."""
-    # A file's name that is no valid Unicode is written as the escape that JSON has for it.
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        path.write_bytes(data)
     except OSError as exc:
         raise ParameterInvalid(option, f"{path} cannot be written ({exc.strerror})") from exc
+
+
+def write_json(option: str, path: Path, document: dict[str, Any]) -> None:
+    """Write a document, ``-`` being standard output. Raises ``ParameterInvalid`` when the disk refuses."""
+    # A file's name that is no valid Unicode is written as the escape that JSON has for it.
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    data = text.encode("utf-8", errors="backslashreplace")
+    if path == STDOUT:
+        typer.echo(data, nl=False)
+    else:
+        write_bytes(option, path, data)

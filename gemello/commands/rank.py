@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from gemello.commands.encoders import Model, choose
-from gemello.commands.options import Store
+from gemello.commands.options import Json, Store
+from gemello.commands.outputs import check_output, tell
 
 
 def register(app: typer.Typer) -> None:
@@ -17,11 +18,13 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path, typer.Option(help="JSON file to write.")],
         model: Model = None,
         store: Store = None,
+        as_json: Json = False,
     ) -> None:
         """Write, for every query image, the whole gallery sorted by distance.
 
         Example: `gemello rank --queries q/ --gallery g/ --out ranks.json --model mine`
         """
+        check_output("--out", out)
         encoder = choose(model, None, False, None, 0, store).encoder
         from app.image_files import image_files
         from trainer.evaluate.rank import rank as run
@@ -34,4 +37,5 @@ def register(app: typer.Typer) -> None:
             bad = run(encoder, queries, gallery, out, advance)
         for path, reason in bad.items():
             say(f"left out {path}: {reason}")
-        typer.echo(f"wrote {out}")
+        left_out = {str(path): why for path, why in bad.items()}
+        tell(as_json, {"file": str(out), "left_out": left_out}, f"wrote {out}")

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from app.errors import ParameterInvalid
-from gemello.commands.options import Store, model_store
+from gemello.commands.options import Json, Store, model_store
+from gemello.commands.outputs import print_json
 from gemello.commands.tensorflow import load_tensorflow
 
 
@@ -51,20 +52,15 @@ def register(app: typer.Typer) -> None:
         cache: Annotated[
             Path | None, typer.Option(help="Folder for decoded images; default ~/.cache/gemello.")
         ] = None,
+        as_json: Json = False,
     ) -> None:
         """Train an embedding model on your own images and publish it.
 
         Examples: `gemello train photos/ --name mine`, `gemello train photos/ --name mine --config
         configs/head_only.toml --set margin=0.15`, and `gemello train … --resume` after an interruption.
         """
-        load_tensorflow()
         from trainer.config import read_config, read_config_file
-        from trainer.errors import WorkerDone
-        from trainer.run import STRATEGIES
-        from trainer.run import train as run
 
-        if strategy not in STRATEGIES:
-            raise ParameterInvalid("--strategy", f"expected one of {', '.join(STRATEGIES)}")
         given = {"backbone": backbone, "epochs": epochs, "seed": seed}
         given["weights"] = str(weights) if weights else None
         chosen = {
@@ -72,11 +68,20 @@ def register(app: typer.Typer) -> None:
             **_parsed(settings or []),
             **{key: value for key, value in given.items() if value is not None},
         }
+        knobs = read_config(chosen)
+        # Loading it takes seconds: what is misspelt above is told at once.
+        load_tensorflow()
+        from trainer.errors import WorkerDone
+        from trainer.run import STRATEGIES
+        from trainer.run import train as run
+
+        if strategy not in STRATEGIES:
+            raise ParameterInvalid("--strategy", f"expected one of {', '.join(STRATEGIES)}")
         try:
             bundle = run(
                 data,
                 name,
-                read_config(chosen),
+                knobs,
                 model_store(store),
                 cache or _cache_folder(),
                 resume=resume,
@@ -91,9 +96,21 @@ def register(app: typer.Typer) -> None:
                 "finished epoch.\n"
             )
             raise SystemExit(130) from None
+        report, found = bundle.path / "report" / "index.html", bundle.manifest.evaluation
+        if as_json:
+            print_json(
+                {
+                    "model": bundle.title,
+                    "id": bundle.manifest.model_id,
+                    "folder": str(bundle.path),
+                    "report": str(report) if report.is_file() else None,
+                    "metrics": found.metrics if found else None,
+                }
+            )
+            return
         typer.echo(f"published {bundle.title} in {bundle.path}")
-        if (bundle.path / "report").is_dir():
-            typer.echo(f"its report: {bundle.path / 'report' / 'index.html'}")
+        if report.is_file():
+            typer.echo(f"its report: {report}")
         typer.echo(f"serve it with: GEMELLO_MODEL={bundle.manifest.name} gemello serve")
 
 
