@@ -31,10 +31,11 @@ bench-setup: .venv-bench/.installed  ## make .venv-bench with the peer of benchm
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r $<
 	@touch $@
 
-# Many tests start a process of their own and wait for it, so that they gain from running side by side.
+# Many tests start a process of their own and wait for it, so that one more than there are cores is faster.
 # In the order of the files: else the few long ones come last, and one process waits for another.
+WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: check  ## run every check and test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-container: setup-dev  ## build the container and use it (needs a Docker engine)
 	$(BIN)/python -m pytest tests/container --override-ini addopts=
