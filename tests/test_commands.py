@@ -192,6 +192,7 @@ def test_a_service_that_may_not_start_says_why(
         "GEMELLO_MODEL_STORE": str(tiny_store),
         "GEMELLO_MODEL": "tiny",
         "GEMELLO_DATA_DIR": str(tmp_path),
+        "GEMELLO_PORT": str(free_port()),
     }
     assert sentence in refusal(run("serve", **{**usable, **environment}))
 

@@ -15,7 +15,7 @@ from app.blobs import sha256
 from tests.images import picture
 from tests.serving import in_process
 
-ROUNDS = 4
+ROUNDS, PATIENCE_S = 4, 60
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Ledger:
     present: dict[str, int] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     unsure: dict[str, int] = field(default_factory=dict)
+    answers: int = 0
 
 
 def change(url: str, ledger: Ledger, random: np.random.Generator, seeds: list[int]) -> None:
@@ -47,6 +48,7 @@ def change(url: str, ledger: Ledger, random: np.random.Generator, seeds: list[in
                 assert answer.status_code == 201
                 ledger.present.update(batch)
             ledger.unsure = {}
+            ledger.answers += 1
 
 
 @pytest.fixture
@@ -67,13 +69,22 @@ def test_what_was_acknowledged_survives_a_kill(environment: dict[str, str], tmp_
             check(url, ledger, tmp_path / "data")
             writer = threading.Thread(target=until_gone, args=(url, ledger, random, seeds))
             writer.start()
-            time.sleep(random.uniform(0.05, 0.5))
+            await_answers(ledger, int(random.integers(2, 12)))
+            time.sleep(random.uniform(0, 0.05))
             process.kill()
             writer.join()
     assert ledger.removed
     with in_process(environment) as (_, url):
         check(url, ledger, tmp_path / "data")
         assert len(ledger.present) > ROUNDS
+
+
+def await_answers(ledger: Ledger, more: int) -> None:
+    """However slow the machine is: some changes are acknowledged before the kill."""
+    wanted, deadline = ledger.answers + more, time.monotonic() + PATIENCE_S
+    while ledger.answers < wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def until_gone(url: str, ledger: Ledger, random: np.random.Generator, seeds: list[int]) -> None:

@@ -118,6 +118,11 @@ async function add(files) {
   if (query === null) await browse();
 }
 
+// What a browser cannot show may be an image all the same (HEIC), or none.
+$("preview").addEventListener("error", () => {
+  $("preview").hidden = true;
+  $("hint").hidden = false;
+});
 $("query").addEventListener("change", (event) => {
   const [file] = event.target.files;
   if (file) attempt(() => ask(file));

@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         paths: Annotated[
             list[str],
             typer.Argument(
-                metavar="PATH…", help="Folders, images, zip archives, or addresses on the web."
+                metavar="PATH", help="Folders, images, zip archives, or addresses on the web."
             ),
         ],
         label: Annotated[
@@ -131,7 +131,7 @@ def _files(path: Path) -> Iterator[tuple[Path, str | None]]:
     elif path.is_file():
         yield path, None
     else:
-        raise typer.BadParameter(f"{path} does not exist", param_hint="PATHS")
+        raise typer.BadParameter(f"{path} does not exist", param_hint="PATH")
 
 
 def _upload(

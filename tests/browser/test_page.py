@@ -103,6 +103,8 @@ def test_what_is_no_image_is_said_and_the_page_goes_on(
     page.goto(str(filled.base_url))
     page.set_input_files("#query", write(tmp_path, "notes.txt", b"no image"))
     expect(page.locator("#message")).to_contain_text("not an image")
+    expect(page.locator("#preview")).to_be_hidden()
+    expect(page.locator("#hint")).to_be_visible()
     page.set_input_files("#query", write(tmp_path, "q.png", picture(1)))
     expect(page.locator(".result").first).to_contain_text("picture1.png")
     expect(page.locator("#message")).to_be_hidden()
