@@ -16,7 +16,7 @@ from trainer.errors import DataError, TrainingFailed
 from trainer.fit import network_stage, steps
 from trainer.fit.checkpoint import Checkpoint, State
 from trainer.fit.journal import Journal
-from trainer.fit.judge import Judge
+from trainer.fit.judge import Hits, Judge, recall
 from trainer.fit.training import History, fit
 from trainer.losses.objective import make_objective
 from trainer.network.embedder import Network
@@ -78,36 +78,52 @@ def test_what_is_measured_is_the_network_on_the_validation_images(data: Data) ->
     judge = Judge(data[1])
     recalls = [epoch.recall for epoch in history.epochs]
     assert history.best == max(r for r in recalls if r is not None) > 0
-    assert judge.recall(predict(network.embedder, data[1].images)) == history.best
+    assert history.kept in recalls
+    assert recall(judge.hits(predict(network.embedder, data[1].images))) == history.kept
     untrained = unit(predict(build(config()).features, data[1].images))
-    assert history.untrained == judge.recall(untrained)
+    assert history.untrained == recall(judge.hits(untrained))
 
 
 @pytest.mark.parametrize(
-    ("recalls", "kept"), [((0.6, 0.9, 0.7), 1), ((0.9, 0.7, 0.7), 0), ((0.6, 0.9, 0.9), 2)]
+    ("found", "clearly", "kept"),
+    [
+        # The last of three epochs, although it is not the best, unless it is clearly worse.
+        ((6, 9, 7), [False], 2),
+        ((6, 9, 7), [True], 1),
+        ((9, 5, 7), [True, True], 0),
+        ((9, 5, 7), [True, False], 2),
+        ((6, 9, 9), [], 2),
+    ],
 )
-def test_the_best_weights_are_left_in_the_network_and_of_equals_the_last(
-    recalls: tuple[float, ...], kept: int, data: Data, monkeypatch: pytest.MonkeyPatch
+def test_the_last_weights_are_left_unless_they_are_clearly_worse_than_the_best(
+    found: tuple[int, ...],
+    clearly: list[bool],
+    kept: int,
+    data: Data,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chosen = config(head_epochs=1, epochs=2, ema=0.5)
     network = build(chosen)
     weights: list[Weights] = []
-    scripted = iter([0.5, *recalls])
+    scripted, verdicts = iter([5, *found]), iter(clearly)
 
-    def recall(*_: object) -> float:
+    def hits(*_: object) -> Hits:
         weights.append(network.embedder.get_weights())
-        return next(scripted)
+        return np.arange(10) < next(scripted)
 
-    monkeypatch.setattr(Judge, "recall", recall)
+    monkeypatch.setattr(Judge, "hits", hits)
+    monkeypatch.setattr(Judge, "clearly_worse", lambda *_: next(verdicts))
     history = fit(network, *data, chosen)
-    assert (history.untrained, history.best) == (0.5, max(recalls))
+    assert (history.untrained, history.best) == (0.5, max(found) / 10)
+    assert history.kept == found[kept] / 10
     left = network.embedder.get_weights()
     assert [close(left, seen, 0) for seen in weights[1:]] == [i == kept for i in range(3)]
+    assert next(verdicts, None) is None, "every later epoch below the best was asked about"
 
 
 def test_without_validation_the_last_weights_are_left(data: Data) -> None:
     last, before, history = fitted(without_validation(data), head_epochs=0, epochs=2)
-    assert (history.untrained, history.best) == (None, None)
+    assert (history.untrained, history.best, history.kept) == (None, None, None)
     assert all(epoch.recall is None and epoch.rank > 1 for epoch in history.epochs)
     assert not close(last.embedder.get_weights(), before)
 
@@ -359,6 +375,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
         (e.stage, e.recall) for e in history.epochs
     ]
     assert (resumed.untrained, resumed.best) == (history.untrained, history.best)
+    assert resumed.kept == history.kept
     assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-4)
     finished = checkpoint.load()
     assert finished is not None

@@ -192,9 +192,9 @@ def _state(checkpoint: Checkpoint, name: str) -> State | None:
 def _warn(history: History) -> None:
     if history.untrained is None:
         say("No validation class has two images, so the last weights were kept unseen.")
-    elif history.best is not None and history.best < history.untrained:
+    elif history.kept is not None and history.kept < history.untrained:
         say(
-            f"The trained network (validation recall@1 {history.best:.4f}) is worse than the "
+            f"The trained network (validation recall@1 {history.kept:.4f}) is worse than the "
             f"pretrained features ({history.untrained:.4f}); more classes, a larger margin or "
             "more epochs may help. It is published all the same."
         )
@@ -204,6 +204,7 @@ def _history(history: History) -> dict[str, Any]:
     return {
         "untrained_validation_recall@1": history.untrained,
         "best_validation_recall@1": history.best,
+        "kept_validation_recall@1": history.kept,
         "epochs": history.as_rows(),
     }
 

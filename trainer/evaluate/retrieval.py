@@ -24,6 +24,7 @@ __all__ = [
     "evaluate_data",
     "evaluate_queries",
     "evaluate_records",
+    "first_hits",
     "measure_data",
     "measure_queries",
     "measure_records",
@@ -124,6 +125,14 @@ def retrieval(queries: Labelled, gallery: Labelled | None = None) -> dict[str, A
         figures.add(found.hits, found.relevant)
     size = len((gallery or queries).vectors)
     return {**figures.means(), "queries": figures.queries, "gallery": size}
+
+
+def first_hits(queries: Labelled) -> npt.NDArray[np.bool_]:
+    """Whether the first answer to each of ``queries`` [N], searched in the others, is right [N].
+
+    Raises ``DataError``.
+    """
+    return np.concatenate([found.hits[:, 0] for found in _search(queries, None)])
 
 
 @dataclass(frozen=True, slots=True)

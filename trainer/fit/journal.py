@@ -1,4 +1,4 @@
-"""What a run has seen and what it keeps: its epochs, the best weights, its state on disk."""
+"""What a run has seen and what it keeps: its epochs, the weights to publish, its state on disk."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ from trainer.config import TrainConfig
 from trainer.errors import TrainingFailed
 from trainer.fit import signals
 from trainer.fit.checkpoint import Checkpoint, State, Weights
-from trainer.fit.judge import Judge
+from trainer.fit.judge import Hits, Judge, recall
 from trainer.fit.signals import Epoch
 from trainer.fit.steps import Means
 from trainer.network.features import Floats
@@ -18,18 +18,21 @@ from trainer.progress import say
 
 @dataclass
 class History:
-    """``untrained`` is Recall@1 of the pretrained features on the validation classes."""
+    """Recall@1 on the validation classes: ``untrained`` of the pretrained features, ``best`` of the
+    best epoch, ``kept`` of the one whose weights are published.
+    """
 
     untrained: float | None
     epochs: list[Epoch] = field(default_factory=list)
     best: float | None = None
+    kept: float | None = None
 
     def as_rows(self) -> list[dict[str, Any]]:
         return [asdict(epoch) for epoch in self.epochs]
 
 
 class Journal:
-    """The history of one run, and the weights that were best."""
+    """The history of one run, and the weights to publish."""
 
     def __init__(
         self,
@@ -39,7 +42,8 @@ class Journal:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.judge, self.history = judge, History(None)
-        self.best: Weights | None = None
+        self.kept: Weights | None = None
+        self._best_hits: Hits | None = None
         self._embedder, self._config, self._checkpoint = embedder, config, checkpoint
         self._warned = False
 
@@ -59,15 +63,18 @@ class Journal:
         return count
 
     def record(self, stage: str, number: int, count: int, means: Means, embeddings: Floats) -> None:
-        """Add epoch ``number`` of ``count``, show it, and keep the weights when they are the best.
+        """Add epoch ``number`` of ``count``, show it, and keep its weights.
 
+        Those of an earlier epoch stay where this one is clearly worse than the best: few queries
+        make a best one by chance, and as the learning rate falls the last are the best there are.
         ``embeddings`` [N, D] are the network's of the judge's images, or of others where it has
         none. Raises ``TrainingFailed`` when the run has died or gets nowhere; of that there is
         only a word where ``config.stop_if_failing`` is off.
         """
         loss, active, distance = means.values()
         signals.check_finite(loss, embeddings)
-        recall = self.judge.recall(embeddings)
+        hits = self.judge.hits(embeddings)
+        found = recall(hits)
         epoch = Epoch(
             stage,
             round(loss, 5),
@@ -75,21 +82,27 @@ class Journal:
             round(distance, 4),
             round(signals.spread(embeddings), 4),
             round(signals.effective_rank(embeddings), 1),
-            recall,
+            found,
             round(means.seconds, 2),
         )
         self.history.epochs.append(epoch)
-        shown = "" if recall is None else f", validation recall@1 {recall:.4f}"
+        shown = "" if found is None else f", validation recall@1 {found:.4f}"
         say(
             f"{stage} {number}/{count}: loss {epoch.loss:.4f}, active {epoch.active:.0%}, "
             f"mean distance {epoch.distance:.3f}, rank {epoch.rank:.0f}{shown}"
         )
         self._check()
-        best = self.history.best
-        # Of equals the last: it was trained longer.
-        if recall is None or best is None or recall >= best:
-            self.history.best = recall
-            self.best = self._embedder.get_weights()
+        self._keep_weights(hits)
+
+    def _keep_weights(self, hits: Hits | None) -> None:
+        if hits is not None:
+            best = self._best_hits
+            if best is None or hits.sum() >= best.sum():
+                self._best_hits, self.history.best = hits, recall(hits)
+            elif self.judge.clearly_worse(hits, best):
+                return
+        self.history.kept = recall(hits)
+        self.kept = self._embedder.get_weights()
 
     def _check(self) -> None:
         try:
@@ -108,16 +121,19 @@ class Journal:
         if self._checkpoint is None:
             return
         arrays["weights"] = self._embedder.get_weights()
-        if self.best is not None:
-            arrays["best"] = self.best
+        if self.kept is not None:
+            arrays["kept"] = self.kept
+        if self._best_hits is not None:
+            arrays["best_hits"] = [self._best_hits]
         self._checkpoint.save(State(arrays, {**facts, "history": asdict(self.history)}))
 
     def take_up(self, state: State) -> None:
         """Go on from ``state``, the network's weights included."""
         kept = state.facts["history"]
         epochs = [Epoch(**row) for row in kept["epochs"]]
-        self.history = History(kept["untrained"], epochs, kept["best"])
-        self.best = state.arrays.get("best")
+        self.history = History(kept["untrained"], epochs, kept["best"], kept["kept"])
+        self.kept = state.arrays.get("kept")
+        self._best_hits = next(iter(state.arrays.get("best_hits", [])), None)
         self._embedder.set_weights(state.arrays["weights"])
         done = f"epoch {self.finished}" if self.finished else "the head's epochs"
         say(f"going on after {done}")

@@ -1,11 +1,16 @@
-"""Recall@1 on the validation classes: what chooses the best weights."""
+"""Recall@1 on the validation classes: what chooses the weights that are kept."""
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer.data.cache import ImageCache
 from trainer.data.records import numbered
-from trainer.evaluate.retrieval import Labelled, retrieval
+from trainer.evaluate.embedding import Labelled
+from trainer.evaluate.retrieval import first_hits
+
+Hits = npt.NDArray[np.bool_]
+
+_CLEARLY = 2.0
 
 
 class Judge:
@@ -13,14 +18,33 @@ class Judge:
 
     def __init__(self, validation: ImageCache) -> None:
         self.images = validation.images
-        self._labels = np.array(numbered(validation.records), dtype=object)
-        counts = {label: int((self._labels == label).sum()) for label in set(self._labels)}
-        self._paired = np.array([counts[label] > 1 for label in self._labels], bool)
+        labels = numbered(validation.records)
+        self._labels = np.array(labels, dtype=object)
+        self._paired = np.bincount(labels, minlength=1)[labels] > 1 if labels else np.zeros(0, bool)
         self.queries = int(self._paired.sum())
 
-    def recall(self, embeddings: npt.NDArray[np.float32]) -> float | None:
-        """``embeddings`` [N, D] of ``images``, unit length; None when no image has a match."""
+    def hits(self, embeddings: npt.NDArray[np.float32]) -> Hits | None:
+        """Whether the nearest other image is of the same class, bool [``queries``].
+
+        ``embeddings`` [N, D] of ``images``, unit length; None when no image has a match.
+        """
         if not self.queries:
             return None
-        figures = retrieval(Labelled(embeddings, self._labels).subset(self._paired))
-        return float(figures["recall@1"])
+        return first_hits(Labelled(embeddings, self._labels).subset(self._paired))
+
+    def clearly_worse(self, hits: Hits, best: Hits) -> bool:
+        """Whether ``best`` has more hits than ``hits``, beyond what chance among classes gives.
+
+        Two standard deviations of the difference, were each class's as likely to have the other
+        sign. The queries of a class are found or missed together, so that classes are counted, not
+        queries: McNemar's test for pairs in clusters (Durkalski et al., Statistics in Medicine 22,
+        2003).
+        """
+        classes = self._labels[self._paired].astype(np.int64)
+        lost = np.bincount(classes, weights=best.astype(float) - hits.astype(float))
+        return bool(lost.sum() > _CLEARLY * np.sqrt((lost**2).sum()))
+
+
+def recall(hits: Hits | None) -> float | None:
+    """The share of queries that found their class first."""
+    return None if hits is None else round(float(hits.mean()), 4)

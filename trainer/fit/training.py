@@ -1,4 +1,4 @@
-"""Training: the head on frozen features first, then the whole network, best weights kept."""
+"""Training: the head on frozen features first, then the whole network; the weights to publish are left."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from trainer.data.records import numbered
 from trainer.fit.checkpoint import Checkpoint, State
 from trainer.fit.head_stage import fit_head
 from trainer.fit.journal import History, Journal
-from trainer.fit.judge import Judge
+from trainer.fit.judge import Judge, recall
 from trainer.fit.network_stage import fit_network
 from trainer.fit.task import Task
 from trainer.losses.objective import make_objective
@@ -32,10 +32,10 @@ def fit(
     state: State | None = None,
     strategy: tf.distribute.Strategy | None = None,
 ) -> History:
-    """Train ``network`` in place and leave the best weights in it.
+    """Train ``network`` in place and leave the weights to publish in it (``Journal``).
 
     ``train`` holds images at ``config.cache_size``, ``validation`` at ``config.input_size``; without
-    two validation images of a class the last weights count as the best. ``checkpoint`` takes the
+    two validation images of a class those are the last ones. ``checkpoint`` takes the
     state after the head's epochs and after every later one; a ``state`` that it gave is gone on
     from. ``network`` is pretrained, and built inside the scope of ``strategy``. Raises
     ``DataError`` or ``TrainingFailed``.
@@ -52,7 +52,7 @@ def fit(
     teacher = task.features() if config.distillation and config.epochs else None
     if state is None:
         judged = predict(network.features, journal.judge.images)
-        journal.history.untrained = journal.judge.recall(unit(judged))
+        journal.history.untrained = recall(journal.judge.hits(unit(judged)))
         fit_head(task, journal, judged, teacher)
     else:
         journal.take_up(state)
@@ -66,13 +66,13 @@ def fit(
 def _finish(
     network: Network, journal: Journal, pretrained: list[npt.NDArray[Any]], share: float
 ) -> None:
-    """The best weights, the backbone's blended with its ``pretrained`` ones where asked for.
+    """The kept weights, the backbone's blended with its ``pretrained`` ones where asked for.
 
     Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv:2109.01903. The head stays as
     it was trained: it had no task before.
     """
-    if journal.best is not None:
-        network.embedder.set_weights(journal.best)
+    if journal.kept is not None:
+        network.embedder.set_weights(journal.kept)
     if share < 1:
         pairs = zip(pretrained, network.backbone.get_weights(), strict=True)
         network.backbone.set_weights([old + share * (new - old) for old, new in pairs])
