@@ -72,3 +72,13 @@ def test_clearly_worse_is_beyond_what_chance_among_classes_gives(
         for number in chosen:
             who[np.flatnonzero((classes == number) & who)[0]] = False
     assert judge.clearly_worse(hits, best) is clearly
+
+
+@pytest.mark.parametrize("count", [2, 4, 5])
+def test_a_network_that_forgets_all_is_clearly_worse_however_few_classes_there_are(
+    count: int, tmp_path: Path
+) -> None:
+    judge = Judge(cache(tmp_path, [str(number) for number in np.repeat(np.arange(count), 3)]))
+    best = np.ones(judge.queries, bool)
+    assert judge.clearly_worse(~best, best)
+    assert not judge.clearly_worse(best, best)

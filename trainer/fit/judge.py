@@ -38,9 +38,12 @@ class Judge:
         Two standard deviations of the difference, were each class's as likely to have the other
         sign. The queries of a class are found or missed together, so that classes are counted, not
         queries: McNemar's test for pairs in clusters (Durkalski et al., Statistics in Medicine 22,
-        2003).
+        2003). Four classes or fewer could never show it, however much was lost: there any loss
+        counts.
         """
         classes = self._labels[self._paired].astype(np.int64)
+        if len(np.unique(classes)) <= _CLEARLY**2:
+            return bool(hits.sum() < best.sum())
         lost = np.bincount(classes, weights=best.astype(float) - hits.astype(float))
         return bool(lost.sum() > _CLEARLY * np.sqrt((lost**2).sum()))
 
