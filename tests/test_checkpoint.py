@@ -1,11 +1,13 @@
 """A run's state on disk: complete, and there whatever moment the power is cut at."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trainer.errors import DataError
+from trainer.fit import checkpoint as checkpoints
 from trainer.fit.checkpoint import Checkpoint, State
 
 
@@ -35,6 +37,20 @@ def test_what_was_saved_is_loaded(checkpoint: Checkpoint) -> None:
     for mine, theirs in zip(found.arrays["weights"], state(2).arrays["weights"], strict=True):
         assert (mine.dtype, mine.tolist()) == (theirs.dtype, theirs.tolist())
     assert [path.name for path in checkpoint.folder.parent.iterdir()] == ["abc"]
+
+
+@pytest.mark.parametrize("written", [None, checkpoints.FORMAT - 1, checkpoints.FORMAT + 1])
+def test_a_state_of_another_format_is_not_taken_up(
+    checkpoint: Checkpoint, written: int | None
+) -> None:
+    checkpoint.save(state(1))
+    path = checkpoint.folder / "facts.json"
+    facts = json.loads(path.read_text())
+    del facts["format"]
+    path.write_text(json.dumps(facts if written is None else {**facts, "format": written}))
+    assert checkpoint.load() is None
+    checkpoint.save(state(2))
+    assert number(checkpoint) == 2
 
 
 def test_a_crash_at_any_rename_leaves_the_state_before_or_after(
@@ -92,8 +108,9 @@ def test_a_damaged_state_is_a_sentence(checkpoint: Checkpoint, name: str, damage
 
 def test_facts_of_another_form_are_a_sentence(checkpoint: Checkpoint) -> None:
     checkpoint.save(state())
-    for text in ("[]", "{}", '{"arrays": 3}'):
-        (checkpoint.folder / "facts.json").write_text(text)
+    known = {"format": checkpoints.FORMAT}
+    for facts in ([], known, {**known, "arrays": 3}):
+        (checkpoint.folder / "facts.json").write_text(json.dumps(facts))
         with pytest.raises(DataError, match="damaged"):
             checkpoint.load()
 

@@ -28,8 +28,6 @@ from trainer.proof import proved
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-# Of a run's state on disk. Raised when what it holds changes: one of an older version is another run.
-_STATE_FORMAT = 2
 # Files that are named on the screen; the report has them all.
 _NAMED = 20
 
@@ -176,7 +174,7 @@ def _checkpoint(
     name: str, config: TrainConfig, train: ImageCache, cache: Path, *, writes: bool
 ) -> Checkpoint:
     """Where this run's state lies: another configuration or other data is another run."""
-    facts = json.dumps([_STATE_FORMAT, name, config.model_dump(), train.content], sort_keys=True)
+    facts = json.dumps([name, config.model_dump(), train.content], sort_keys=True)
     run = hashlib.sha256(facts.encode()).hexdigest()[:16]
     return Checkpoint(cache / "runs" / run, writes=writes)
 

@@ -14,6 +14,17 @@ from app.model_store import sync
 from trainer.errors import DataError
 
 Weights = list[np.ndarray[Any, Any]]
+# Of what a state holds. Raised when that changes: a state of another format is not taken up.
+FORMAT = 2
+_DAMAGED = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ class Checkpoint:
             scratch.mkdir(parents=True)
             for name, weights in state.arrays.items():
                 np.savez(scratch / f"{name}.npz", *weights)
-            facts = {"arrays": sorted(state.arrays), "facts": state.facts}
+            facts = {"format": FORMAT, "arrays": sorted(state.arrays), "facts": state.facts}
             (scratch / "facts.json").write_text(json.dumps(facts))
             for path in (*scratch.iterdir(), scratch):
                 sync(path)
@@ -67,15 +78,20 @@ class Checkpoint:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def load(self) -> State | None:
-        """The last state; None when there is none. Raises ``DataError`` when it is damaged."""
+        """The last state; None when there is none, or one that another version of Gemello wrote.
+
+        Raises ``DataError`` when it is damaged.
+        """
         folder = self.folder if self.folder.exists() else self._old
         if not folder.exists():
             return None
         try:
             facts = json.loads((folder / "facts.json").read_text())
+            if facts.get("format") != FORMAT:
+                return None
             arrays = {name: _read(folder / f"{name}.npz") for name in facts["arrays"]}
             return State(arrays, facts["facts"])
-        except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as exc:
+        except _DAMAGED as exc:
             raise DataError(
                 f"The saved state in {folder} is damaged ({exc}); train again without --resume."
             ) from exc
