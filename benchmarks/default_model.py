@@ -20,9 +20,10 @@ from rich.console import Console
 from app.config import load_settings
 from app.errors import GemelloError
 from app.model_store import Bundle, resolve
+from benchmarks.check_sources import sources
 from benchmarks.check_tables import AtSize, as_json, quality_grid, size_grid
 from benchmarks.encoder_speed import measure_speed
-from benchmarks.retrieval_checks import Check, Missing, find_checks, sources
+from benchmarks.retrieval_checks import Check, Missing, find_checks
 from benchmarks.retrieval_scores import measure
 from gemello.commands.tensorflow import load_tensorflow
 from trainer.progress import say, track
@@ -45,6 +46,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DATA, help="what fetch.py wrote")
     parser.add_argument("--grocery", type=Path, help="clone of GroceryStoreDataset")
     parser.add_argument("--clothing", type=Path, help="clone of clothing-dataset-small")
+    parser.add_argument("--things", type=Path, help="clone of Homework2-Caltech101")
     parser.add_argument("--sizes", type=sizes, help="input sides to measure, the model's own too")
     parser.add_argument("--each", type=int, default=3, help="originals edited of each folder")
     parser.add_argument("--seed", type=int, default=0, help="of the edits and their originals")
@@ -88,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = options(arguments)
     try:
         bundle = resolve(given.store or load_settings().model_store, given.model)
-        where = sources(given.data, given.grocery, given.clothing)
+        where = sources(given.data, given.grocery, given.clothing, given.things)
         checks, missing = find_checks(where, given.each, given.seed)
         tell(missing)
         if not checks:

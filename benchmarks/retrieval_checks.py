@@ -12,14 +12,14 @@ import numpy as np
 from PIL import Image
 
 from app.image_files import image_files, label_of
+from benchmarks.check_sources import Sources
 from benchmarks.edited_copies import EDITS, edited, open_original
-
-_FETCH = ".venv/bin/python examples/default_model/fetch.py"
-_CLONE = "git clone --depth 1 https://github.com/"
-_GROCERY, _CLOTHING = "marcusklasson/GroceryStoreDataset", "alexeygrigorev/clothing-dataset-small"
 
 # Longer side from which on a picture is edited.
 _LEAST = 96
+_THINGS_OF_A_KIND = 25
+# One is of no kind, and the other has the faces of another kind once more.
+_NO_KINDS = ("BACKGROUND_Google", "Faces_easy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +60,10 @@ class Missing:
         return f"{self.check}: {self.folder} has no images; get them with: {self.command}"
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where the pictures lie."""
-
-    emoji: Path
-    clipart: Path
-    stamps: Path
-    grocery: Path
-    clothing: Path
-
-    def command(self, folder: Path) -> str:
-        for clone, repository in ((self.grocery, _GROCERY), (self.clothing, _CLOTHING)):
-            if folder.is_relative_to(clone):
-                return f"{_CLONE}{repository} {clone}"
-        return _FETCH
-
-
-def sources(data: Path, grocery: Path | None = None, clothing: Path | None = None) -> Sources:
-    """As ``examples/default_model/README.md`` lays them out below ``data``."""
-    test = data / "test"
-    return Sources(
-        test / "emoji",
-        test / "clipart",
-        test / "stamps",
-        grocery or test / "grocery",
-        clothing or test / "clothing",
-    )
-
-
 def find_checks(where: Sources, each: int, seed: int) -> tuple[list[Check], list[Missing]]:
     """The checks that can be made here, and those that cannot.
 
-    At most ``each`` originals of a folder are edited, drawn by ``seed``.
+    At most ``each`` originals of a folder are edited, drawn by ``seed``, as are the things of a kind.
     """
     grocery = where.grocery / "dataset"
     clothing = [where.clothing / part for part in ("train", "validation", "test")]
@@ -106,6 +77,11 @@ def find_checks(where: Sources, each: int, seed: int) -> tuple[list[Check], list
         ("photographs: stamps", [where.stamps], lambda n: stamps(n, where)),
         ("photographs: grocery", [grocery / "train", grocery / "test"], lambda n: shop(n, where)),
         ("photographs: clothing", clothing, lambda n: clothes(n, where)),
+        (
+            "photographs: things",
+            [where.things / "101_ObjectCategories"],
+            lambda n: things(n, where, seed),
+        ),
     ]
     checks, missing = [], []
     for name, folders, make in plans:
@@ -175,6 +151,17 @@ def clothes(name: str, where: Sources) -> Check:
         _by_class(where.clothing / part) for part in ("test", "validation", "train")
     )
     return Check(name, [*test, *validation], train)
+
+
+def things(name: str, where: Sources, seed: int) -> Check:
+    """Few photographs of each of a hundred kinds of things and animals, each searched in all the others.
+
+    Li, Andreeto, Ranzato & Perona, "Caltech 101", https://doi.org/10.22002/D1.20086.
+    """
+    root = where.things / "101_ObjectCategories"
+    drawn = _few_of_each_folder(root, _THINGS_OF_A_KIND, np.random.default_rng(seed))
+    kinds = [Picture(path, path.parent.name) for path in drawn]
+    return Check(name, [picture for picture in kinds if picture.label not in _NO_KINDS])
 
 
 def _few_of_each_folder(root: Path, each: int, rng: np.random.Generator) -> list[Path]:

@@ -108,8 +108,9 @@ def test_a_damaged_state_is_a_sentence(checkpoint: Checkpoint, name: str, damage
 
 def test_facts_of_another_form_are_a_sentence(checkpoint: Checkpoint) -> None:
     checkpoint.save(state())
-    known = {"format": checkpoints.FORMAT}
-    for facts in ([], known, {**known, "arrays": 3}):
+    known: dict[str, object] = {"format": checkpoints.FORMAT}
+    forms: tuple[object, ...] = ([], known, {**known, "arrays": 3})
+    for facts in forms:
         (checkpoint.folder / "facts.json").write_text(json.dumps(facts))
         with pytest.raises(DataError, match="damaged"):
             checkpoint.load()

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.check_sources import Sources, sources
 from benchmarks.edited_copies import EDITS
-from benchmarks.retrieval_checks import Check, Sources, find_checks, sources
+from benchmarks.retrieval_checks import Check, find_checks
 from tests.images import encode, photo, picture
 
 
@@ -33,6 +34,10 @@ def where(tmp_path: Path) -> Sources:
         put(found.grocery / "dataset" / f"{path}.png", seed)
     for seed, part in enumerate(("train", "validation", "test")):
         put(found.clothing / part / "hat" / f"{part}.png", seed)
+    for kind in ("ant", "BACKGROUND_Google", "Faces_easy"):
+        put(found.things / "101_ObjectCategories" / kind / "only.png")
+    for number in range(27):
+        put(found.things / "101_ObjectCategories" / "lamp" / f"{number}.png")
     return found
 
 
@@ -60,6 +65,9 @@ def test_all_checks_are_made_where_the_pictures_are(where: Sources) -> None:
     assert [p.path.name for p in clothes.queries] == ["test.png", "validation.png"]
     assert [p.path.name for p in clothes.gallery] == ["train.png"]
     assert {p.label for p in (*clothes.queries, *clothes.gallery)} == {"hat"}
+    things = named(checks, "photographs: things")
+    assert things.gallery is None
+    assert Counter(p.label for p in things.queries) == {"ant": 1, "lamp": 25}
 
 
 def test_each_original_has_one_copy_for_every_edit(where: Sources) -> None:
@@ -102,7 +110,11 @@ def test_what_is_missing_is_named_with_its_command(where: Sources) -> None:
     (where.stamps / "town" / "a.png").unlink()
     (where.clothing / "test" / "hat" / "test.png").unlink()
     checks, missing = find_checks(where, each=700, seed=0)
-    assert [check.name for check in checks] == ["emoji", "photographs: stamps"]
+    assert [check.name for check in checks] == [
+        "emoji",
+        "photographs: stamps",
+        "photographs: things",
+    ]
     *shop, clothes = missing
     assert [item.check for item in shop] == ["edited copies", "photographs: grocery"]
     assert all("git clone" in str(item) and "dataset/test" in str(item) for item in shop)
@@ -119,6 +131,7 @@ def test_nothing_at_all_is_missing_everything(tmp_path: Path) -> None:
         "photographs: stamps",
         "photographs: grocery",
         "photographs: clothing",
+        "photographs: things",
     }
     told = "\n".join(map(str, missing))
     assert "examples/default_model/fetch.py" in told
