@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from app import __version__
 from app.errors import GemelloError
@@ -56,10 +57,25 @@ for _name in (
 def main() -> None:
     """Run a command; what goes wrong is one sentence on standard error, never a traceback."""
     try:
-        app()
+        code = app(prog_name="gemello", standalone_mode=False)
+    except TyperException as exc:
+        # Where the help was shown in place of an answer, there is no more to say.
+        if said := " ".join(exc.format_message().split()):
+            context = getattr(exc, "ctx", None)
+            command = context.command_path if context else "gemello"
+            _say(f"{said.rstrip('.')}; `{command} --help` has what can be given.")
+        code = exc.exit_code
     except (GemelloError, ApiError, ArchiveError, Unreachable) as exc:
-        sys.stderr.write(f"gemello: {exc}\n")
-        raise SystemExit(1) from exc
+        _say(str(exc))
+        code = 1
+    except typer.Abort:
+        _say("given up; nothing was done.")
+        code = 1
     except KeyboardInterrupt:
-        sys.stderr.write("gemello: interrupted.\n")
-        raise SystemExit(130) from None
+        _say("interrupted.")
+        code = 130
+    sys.exit(code)
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"gemello: {sentence}\n")

@@ -135,19 +135,33 @@ def test_nobody_there_is_one_sentence(photos: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "sentence"),
     [
-        ("search", "missing.png"),
-        ("search", "pyproject.toml", "-k", "0"),
-        ("index", "missing"),
-        ("serve", "--port", "many"),
-        ("nonsense",),
+        (("search", "missing.png"), "'IMAGE': file 'missing.png' does not exist; `gemello search"),
+        (("search", "pyproject.toml", "-k", "0"), "greater than or equal to 1"),
+        (("search",), "name an image, or --id"),
+        (("index", "missing"), "missing does not exist"),
+        (("serve", "--port", "many"), "Invalid value for '--port'"),
+        (("gallery", "list", "--nope"), "No such option: --nope"),
+        (("nonsense",), "No such command 'nonsense'; `gemello --help`"),
     ],
 )
-def test_misuse_is_told_from_failure(arguments: tuple[str, ...]) -> None:
+def test_misuse_is_one_sentence_and_told_from_failure(
+    arguments: tuple[str, ...], sentence: str
+) -> None:
     done = run(*arguments, GEMELLO_URL="http://127.0.0.1:1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "Usage" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("gemello: ")
+    assert sentence in done.stderr
+
+
+def test_no_command_at_all_is_the_help() -> None:
+    for arguments in ((), ("gallery",)):
+        done = run(*arguments)
+        assert done.returncode == 2
+        assert "Usage: gemello" in done.stdout + done.stderr
+        assert "gemello: " not in done.stderr
 
 
 def test_the_published_models(tiny_store: Path, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_images_are_listed_shown_changed_and_removed(url: str) -> None:
     assert run("gallery", "delete", "a", "b", GEMELLO_URL=url).stdout == "2 removed.\n"
     asked = run("gallery", "delete", "--filter", '{"label": "hat"}', GEMELLO_URL=url)
     assert asked.returncode == 1, "nobody answered the question"
+    assert asked.stderr.endswith("gemello: given up; nothing was done.\n")
     done = run("gallery", "delete", "--filter", '{"label": "hat"}', "--yes", GEMELLO_URL=url)
     assert done.stdout == "2 removed.\n"
     removed = run("gallery", "delete", "d", "--json", GEMELLO_URL=url)
@@ -138,7 +139,8 @@ def test_what_the_service_refuses_is_one_sentence(
 def test_a_misused_command_says_how_it_is_used(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
     assert done.returncode == 2
-    assert "Usage" in done.stderr
+    assert f"`gemello {arguments[0]}" in done.stderr
+    assert done.stderr.endswith("--help` has what can be given.\n")
 
 
 @pytest.mark.parametrize(
