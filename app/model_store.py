@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -134,6 +134,9 @@ def staging(store: Path, name: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        # What was refused or failed leaves no name without a model behind.
+        with suppress(OSError):
+            folder.parent.rmdir()
 
 
 def next_version(store: Path, name: str) -> str:

@@ -139,6 +139,13 @@ def test_a_name_that_cannot_be_a_folder_is_refused(tmp_path: Path, name: str) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_new_name_goes_with_the_model_that_failed(store: Path) -> None:
+    with pytest.raises(RuntimeError), model_store.staging(store, "new"):
+        raise RuntimeError
+    assert not (store / "new").exists()
+    assert model_store.versions(store, "tiny")
+
+
 def test_a_bundle_under_construction_is_not_there_yet(store: Path) -> None:
     with model_store.staging(store, "tiny") as folder:
         shutil.copytree(store / "tiny/1", folder, dirs_exist_ok=True)
