@@ -25,7 +25,10 @@ CURVES = {
     "recall": ("Validation recall@1", "On classes that are not trained on; dotted: untrained."),
     "active": ("Active fraction", "Part of the pairs or triplets that still teach something."),
     "distance": ("Mean pairwise distance", "Between a batch's embeddings; near 0 is a collapse."),
-    "spread": ("Spread per dimension", "Standard deviation; 1/√D is as even as can be."),
+    "spread": (
+        "Spread per dimension",
+        "Standard deviation times √D: 1 is as even as can be, near 0 a collapse.",
+    ),
     "rank": ("Effective rank", "How many directions of the embedding are in use."),
 }
 _PARTS = {"recall", "active"}
@@ -146,7 +149,8 @@ def _curve(theme: Theme, report: Report, key: str, values: npt.NDArray[np.float6
     if key in _PARTS:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     else:
-        axes.set_ylim(bottom=0)
+        # Room above: a curve that hardly changes would run along the frame.
+        axes.set_ylim(0, 1.1 * np.nanmax(values) or 1)
     label(axes, theme, 9, xlabel="epoch")
     return _png(drawn)
 
