@@ -39,7 +39,9 @@ def test_what_was_saved_is_loaded(checkpoint: Checkpoint) -> None:
     assert [path.name for path in checkpoint.folder.parent.iterdir()] == ["abc"]
 
 
-@pytest.mark.parametrize("written", [None, checkpoints.FORMAT - 1, checkpoints.FORMAT + 1])
+@pytest.mark.parametrize(
+    "written", [None, checkpoints.STATE_FORMAT - 1, checkpoints.STATE_FORMAT + 1]
+)
 def test_a_state_of_another_format_is_not_taken_up(
     checkpoint: Checkpoint, written: int | None
 ) -> None:
@@ -108,7 +110,7 @@ def test_a_damaged_state_is_a_sentence(checkpoint: Checkpoint, name: str, damage
 
 def test_facts_of_another_form_are_a_sentence(checkpoint: Checkpoint) -> None:
     checkpoint.save(state())
-    known: dict[str, object] = {"format": checkpoints.FORMAT}
+    known: dict[str, object] = {"format": checkpoints.STATE_FORMAT}
     forms: tuple[object, ...] = ([], known, {**known, "arrays": 3})
     for facts in forms:
         (checkpoint.folder / "facts.json").write_text(json.dumps(facts))

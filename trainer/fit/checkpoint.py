@@ -14,8 +14,8 @@ from app.model_store import sync
 from trainer.errors import DataError
 
 Weights = list[np.ndarray[Any, Any]]
-# Of what a state holds. Raised when that changes: a state of another format is not taken up.
-FORMAT = 2
+# Raised when what a state holds changes: one of another format is not taken up.
+STATE_FORMAT = 2
 _DAMAGED = (
     OSError,
     ValueError,
@@ -57,7 +57,7 @@ class Checkpoint:
             scratch.mkdir(parents=True)
             for name, weights in state.arrays.items():
                 np.savez(scratch / f"{name}.npz", *weights)
-            facts = {"format": FORMAT, "arrays": sorted(state.arrays), "facts": state.facts}
+            facts = {"format": STATE_FORMAT, "arrays": sorted(state.arrays), "facts": state.facts}
             (scratch / "facts.json").write_text(json.dumps(facts))
             for path in (*scratch.iterdir(), scratch):
                 sync(path)
@@ -87,7 +87,7 @@ class Checkpoint:
             return None
         try:
             facts = json.loads((folder / "facts.json").read_text())
-            if facts.get("format") != FORMAT:
+            if facts.get("format") != STATE_FORMAT:
                 return None
             arrays = {name: _read(folder / f"{name}.npz") for name in facts["arrays"]}
             return State(arrays, facts["facts"])
