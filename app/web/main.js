@@ -32,7 +32,7 @@ async function showStatus(again = false) {
     return;
   }
   // What could not be shown at the start can be now.
-  if (again && query === null) await attempt(browse);
+  if (again) await attempt(browse);
 }
 
 // Null, or missing in a list of the gallery: the model has no calibration, so nothing is claimed.
@@ -92,7 +92,9 @@ function summary({ results, total, took_ms: ms }) {
     : `Most alike first, of ${all}`;
 }
 
+// The gallery, until something is asked: whoever is quick asks before the page knows its gallery.
 async function browse() {
+  if (query !== null) return;
   const mine = ++turn;
   const answer = await api.list();
   if (mine !== turn) return;
@@ -115,7 +117,7 @@ async function add(files) {
   const first = failed[0];
   if (first) $("added").textContent += `; ${failed.length} refused. ${first.filename}: ${first.error.detail}`;
   await showStatus();
-  if (query === null) await browse();
+  await browse();
 }
 
 // What a browser cannot show may be an image all the same (HEIC), or none.
@@ -137,7 +139,7 @@ $("more").addEventListener("click", () => attempt(() => ask(query, next)));
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem("key", $("key").value);
-  attempt(browse);
+  attempt(() => (query === null ? browse() : ask(query)));
 });
 
 for (const kind of ["dragover", "dragleave", "drop"]) {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from app.config import Settings
 from tests.images import picture
@@ -73,6 +73,25 @@ def test_a_search_shows_the_nearest_first_and_more_on_demand(
     expect(page.locator(".result").first).to_contain_text("distance 0.000")
 
 
+def test_whoever_asks_before_the_gallery_is_there_keeps_the_answer(
+    page: Page, filled: httpx.Client, tmp_path: Path
+) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/health", hold)
+    page.goto(str(filled.base_url))
+    page.set_input_files("#query", write(tmp_path, "q.png", picture(3)))
+    expect(page.locator(".result").first).to_contain_text("picture3.png")
+    held[0].continue_()
+    expect(page.locator("#status")).to_contain_text("30 images")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#results-title")).to_contain_text("Most alike first")
+    expect(page.locator(".result").first).to_contain_text("distance 0.000")
+
+
 def test_no_match_is_said_and_the_nearest_are_shown(
     page: Page, filled: httpx.Client, tmp_path: Path
 ) -> None:
@@ -127,6 +146,22 @@ def test_a_key_is_asked_for_once(page: Page, settings: Settings) -> None:
         page.click("#key-form button")
         expect(page.locator("#results-title")).to_contain_text("empty")
         expect(page.locator("#key-form")).to_be_hidden()
+
+
+def test_what_was_refused_without_a_key_is_asked_again_with_it(
+    page: Page, settings: Settings, tmp_path: Path
+) -> None:
+    guarded = Settings(**{**settings.model_dump(), "read_key": "look", "write_key": "write"})
+    with in_thread(guarded) as server:
+        named = {"X-API-Key": "write"}
+        files = {"images": ("mine.png", picture(3))}
+        server.post("/gallery", files=files, headers=named)
+        page.goto(str(server.base_url))
+        expect(page.locator("#key-form")).to_be_visible()
+        page.set_input_files("#query", write(tmp_path, "q.png", picture(3)))
+        page.fill("#key", "look")
+        page.click("#key-form button")
+        expect(page.locator(".result").first).to_contain_text("distance 0.000")
 
 
 def test_nothing_overflows_a_phone(page: Page, filled: httpx.Client) -> None:
