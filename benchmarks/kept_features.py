@@ -48,13 +48,13 @@ def narrowed(vectors: Vectors, config: TrainConfig, kept: int) -> Vectors:
 
 
 def reshared(vectors: Vectors, config: TrainConfig, unlike: float) -> Vectors:
-    """Embeddings float32 [N, D] of a model with ``config.keep_unlike``, with ``unlike`` in its place.
+    """Embeddings float32 [N, D] of a published model, with ``unlike`` for its ``keep_unlike``.
 
     A share is a line in f³ from ``keep_unlike`` at 0 to ``keep`` at 1 (``KeptShare``).
     """
     trained, old = np.split(vectors, [config.dimension], axis=1)
     shares = np.square(old).sum(axis=1, keepdims=True)
-    before = config.keep_unlike or config.keep
+    before = config.published_keep_unlike or config.keep
     cubes = (shares - before) / (config.keep - before)
     wanted = np.clip(unlike + (config.keep - unlike) * cubes, 0, 1)
     return np.concatenate(
@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"{bundle.title} keeps no pretrained features, so there is nothing to change.")
     numbers = sorted({min(int(part), config.keep_dimension) for part in given.kept.split(",")})
     # Where all pictures keep the same share, no other one of unlike pictures can be told from it.
-    varies = (config.keep_unlike or config.keep) > config.keep
+    varies = (config.published_keep_unlike or config.keep) > config.keep
     shares = sorted(map(float, given.unlike.split(","))) if varies else []
     checks, missing = find_checks(sources(given.data), given.each, seed=0)
     for item in missing:

@@ -37,7 +37,8 @@ def resized(kept: keras.Model, config: TrainConfig, size: int) -> keras.Model:
 
     Raises ``DataError`` when that configuration gives another network.
     """
-    other = build(config.model_copy(update={"input_size": size})).embedder
+    served = {"input_size": size, "keep_unlike": config.published_keep_unlike}
+    other = build(config.model_copy(update=served)).embedder
     try:
         other.set_weights(kept.get_weights())
     except ValueError as exc:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import tiny_network
+from trainer.network.embedder import published
 from trainer.network.features import predict, unit
 from trainer.network.kept_share import KeptShare, familiar
 
@@ -91,6 +92,34 @@ def test_squared_distances_are_weighted_by_the_share(tmp_path: Path) -> None:
     built.embedder.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert predict(again, images) == pytest.approx(embeddings, abs=1e-6)
+
+
+def test_a_larger_share_is_published_than_trained_with() -> None:
+    config = tiny_network.config(keep=LIKE, keep_unlike=UNLIKE, keep_dimension=12)
+    chosen = config.model_copy(update={"serving_keep_unlike": 0.95})
+    built = tiny_network.build(chosen)
+    assert built.share is not None
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (72, tiny_network.SIZE, tiny_network.SIZE, 3)).astype(np.uint8)
+    images[64:] //= 8
+    built.share.set_weights(familiar(predict(built.features, images[:64])))
+    with tiny_network.in_place_of_the_real_one():
+        served = published(built, chosen)
+    trained, kept = np.split(predict(served, images), [config.dimension], axis=1)
+    found = shares(built.share, predict(built.features, images))
+    wanted = LIKE + (found - LIKE) * (0.95 - LIKE) / (UNLIKE - LIKE)
+    assert wanted.max() > found.max() + 0.01
+    assert np.square(kept).sum(axis=1) == pytest.approx(wanted, abs=1e-4)
+    assert np.square(trained).sum(axis=1) == pytest.approx(1 - wanted, abs=1e-4)
+    assert built.share.unlike == UNLIKE, "training's own share stays"
+
+
+@pytest.mark.parametrize(
+    "values", [{"keep": LIKE}, {"keep": LIKE, "keep_unlike": UNLIKE, "serving_keep_unlike": 0.1}]
+)
+def test_a_published_share_needs_one_to_stand_in_for(values: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="serving_keep_unlike stands in for keep_unlike"):
+        tiny_network.config(**{"serving_keep_unlike": 0.9, **values})
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.9])

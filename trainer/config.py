@@ -101,6 +101,12 @@ class TrainConfig(BaseModel):
         lt=1,
         description="That share for pictures unlike those trained on, from `keep` for those alike.",
     )
+    serving_keep_unlike: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="The published model's `keep_unlike`, where it differs from training's.",
+    )
     keep_dimension: int = Field(
         256, ge=2, le=4096, description="Numbers of an embedding that hold those features."
     )
@@ -174,6 +180,13 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 "keep_unlike is a share like keep, which must be above 0 and no larger"
             )
+        if self.serving_keep_unlike is not None and (
+            self.keep_unlike is None or self.serving_keep_unlike < self.keep
+        ):
+            raise ValueError(
+                "serving_keep_unlike stands in for keep_unlike, which must be set, and is no "
+                "smaller than keep"
+            )
         if self.memory and self.loss in ("proxy_anchor", "fixed_triplets"):
             raise ValueError(f"memory has no meaning with the loss {self.loss}")
         if self.loss == "fixed_triplets" and (
@@ -201,6 +214,10 @@ class TrainConfig(BaseModel):
     @property
     def published_size(self) -> int:
         return self.serving_size or self.input_size
+
+    @property
+    def published_keep_unlike(self) -> float | None:
+        return self.serving_keep_unlike or self.keep_unlike
 
 
 def read_config(values: Mapping[str, object]) -> TrainConfig:

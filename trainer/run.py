@@ -22,7 +22,7 @@ from trainer.fit import replicas
 from trainer.fit.checkpoint import Checkpoint, State
 from trainer.fit.training import History, fit
 from trainer.network.backbones import provenance
-from trainer.network.embedder import build, resized
+from trainer.network.embedder import build, published
 from trainer.progress import say, track
 from trainer.proof import proved
 
@@ -103,7 +103,7 @@ def _train(
     if not spread.chief:
         raise WorkerDone
     _warn(history)
-    embedder = resized(built, config)
+    embedder = published(built, config)
     round_to_half(embedder)
     with model_store.staging(store, name) as folder:
         export(embedder, folder)

@@ -90,18 +90,22 @@ def build(config: TrainConfig) -> Network:
     return Network(backbone, features, join.head, join.kept, join.share, top, embedder)
 
 
-def resized(network: Network, config: TrainConfig) -> keras.Model:
-    """The same embedder in float32 and at ``config.published_size``: what is exported.
+def published(network: Network, config: TrainConfig) -> keras.Model:
+    """The same embedder in float32, at ``config.published_size``, with ``config.published_keep_unlike``.
+
+    This is what is exported.
 
     A network of convolutions takes any size. Trained on crops, it sees things larger than they are
     in whole pictures, so that a larger size may serve better: Touvron et al., "Fixing the
-    train-test resolution discrepancy", arXiv:1906.06423.
+    train-test resolution discrepancy", arXiv:1906.06423. A share of the pretrained features that is
+    larger than training's keeps more for pictures that the training never saw.
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        size = config.published_size
-        other = build(config.model_copy(update={"input_size": size})).embedder
+        size, unlike = config.published_size, config.published_keep_unlike
+        changed = config.model_copy(update={"input_size": size, "keep_unlike": unlike})
+        other = build(changed).embedder
     finally:
         keras.config.set_dtype_policy(policy)
     other.set_weights(network.embedder.get_weights())
