@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -282,6 +283,18 @@ def test_both_clients_have_the_same_calls() -> None:
 
     assert calls(Client) == calls(AsyncClient)
     assert Client.search.__doc__ == AsyncClient.search.__doc__
+
+
+def test_a_misspelt_option_is_an_error_and_not_ignored() -> None:
+    misspelt: dict[str, Any] = {"topk": 5}
+    with Client("http://127.0.0.1:9") as client:
+        for ask in (
+            lambda: client.search(b"", **misspelt),
+            lambda: client.search_batch([b""], **misspelt),
+            lambda: client.similar("a", **misspelt),
+        ):
+            with pytest.raises(TypeError, match="'topk'"):
+                ask()
 
 
 def test_a_newer_services_fields_are_no_error() -> None:
