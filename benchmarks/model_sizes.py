@@ -10,10 +10,9 @@ from app.encoder_openvino import OpenVinoEncoder
 from app.manifest import Manifest
 from app.model_store import Bundle
 from app.runtimes import load_encoder
-from trainer.config import TrainConfig, read_config
-from trainer.errors import DataError
+from trainer.config import read_config
 from trainer.export import export, round_to_half
-from trainer.network.embedder import build, untrained
+from trainer.network.embedder import published, untrained
 
 
 def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Encoder]:
@@ -28,24 +27,8 @@ def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Enco
     if size == bundle.manifest.input_size:
         return baseline, load_encoder(bundle)
     kept = keras.saving.load_model(bundle.path / "model.keras")
-    trained = resized(kept, config, size)
+    trained = published(kept, config.model_copy(update={"serving_size": size}))
     return baseline, _served(trained, bundle.manifest, scratch / f"trained-{size}")
-
-
-def resized(kept: keras.Model, config: TrainConfig, size: int) -> keras.Model:
-    """The published network ``kept``, trained with ``config``, for images of ``size``.
-
-    Raises ``DataError`` when that configuration gives another network.
-    """
-    served = {"input_size": size, "keep_unlike": config.published_keep_unlike}
-    other = build(config.model_copy(update=served)).embedder
-    try:
-        other.set_weights(kept.get_weights())
-    except ValueError as exc:
-        raise DataError(
-            "The model was made by another version of Gemello, so it has its own size only."
-        ) from exc
-    return other
 
 
 def _served(model: keras.Model, like: Manifest, folder: Path) -> Encoder:

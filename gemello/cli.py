@@ -42,6 +42,7 @@ for _name in (
     "index",
     "search",
     "train",
+    "republish",
     "evaluate",
     "compare",
     "rank",

@@ -14,12 +14,12 @@ from app.model_store import resolve
 from app.runtimes import load_encoder
 from benchmarks import default_model
 from benchmarks.check_tables import AtSize
-from benchmarks.model_sizes import encoders_at, resized
+from benchmarks.model_sizes import encoders_at
 from tests.images import picture
 from trainer.config import TrainConfig, read_config
 from trainer.errors import DataError
 from trainer.evaluate.keras_encoder import KerasEncoder
-from trainer.network.embedder import build
+from trainer.network.embedder import build, published
 
 ROOT = Path(__file__).parents[1]
 STORE, SAMPLE = ROOT / "model_store", ROOT / "app" / "sample_gallery"
@@ -117,7 +117,7 @@ def test_the_shipped_model_can_be_had_at_other_sizes(tmp_path: Path) -> None:
     def images(size: int) -> np.ndarray:
         return np.stack([prepare_file(file, size).pixels for file in files])
 
-    rebuilt = KerasEncoder(resized(kept, config, own)).embed(images(own))
+    rebuilt = KerasEncoder(published(kept, config)).embed(images(own))
     served = load_encoder(bundle).embed(images(own))
     assert (rebuilt * served).sum(axis=1).min() > 0.999
 
@@ -140,10 +140,11 @@ def test_a_model_with_pretrained_features_beside_has_other_sizes_too(frozen: int
     network = build(config)
     kept = network.embedder
     images = np.stack([prepare_file(file, 64).pixels for file in sorted(SAMPLE.rglob("*.*"))[:4]])
-    again = resized(kept, config, 64)
+    again = published(kept, config)
     assert KerasEncoder(again).embed(images) == pytest.approx(
         KerasEncoder(kept).embed(images), abs=1e-5
     )
-    assert resized(kept, config, 96).output_shape == (None, 24)
+    larger = config.model_copy(update={"serving_size": 96})
+    assert published(kept, larger).output_shape == (None, 24)
     with pytest.raises(DataError, match="another version"):
-        resized(kept, config.model_copy(update={"keep": 0.0}), 64)
+        published(kept, config.model_copy(update={"keep": 0.0}))

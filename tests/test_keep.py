@@ -70,7 +70,7 @@ def test_at_another_size_it_has_the_same_weights(keep: float) -> None:
     config = tiny_network.config(keep=keep, serving_size=64)
     built = changed(config)
     with tiny_network.in_place_of_the_real_one():
-        resized = network.published(built, config)
+        resized = network.published(built.embedder, config)
     assert resized.input_shape == (None, 64, 64, 3)
     assert resized.output_shape == (None, config.published_dimension)
     for mine, theirs in zip(resized.get_weights(), built.embedder.get_weights(), strict=True):

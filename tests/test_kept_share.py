@@ -104,7 +104,7 @@ def test_a_larger_share_is_published_than_trained_with() -> None:
     images[64:] //= 8
     built.share.set_weights(familiar(predict(built.features, images[:64])))
     with tiny_network.in_place_of_the_real_one():
-        served = published(built, chosen)
+        served = published(built.embedder, chosen)
     trained, kept = np.split(predict(served, images), [config.dimension], axis=1)
     found = shares(built.share, predict(built.features, images))
     wanted = LIKE + (found - LIKE) * (0.95 - LIKE) / (UNLIKE - LIKE)

@@ -216,7 +216,7 @@ def test_half_precision_trains_and_is_published_in_whole_precision(tmp_path: Pat
         before = built.embedder.get_weights()
         history = fit(built, *caches(tmp_path, chosen), chosen)
         with in_place_of_the_real_one():
-            served = network.published(built, chosen)
+            served = network.published(built.embedder, chosen)
     finally:
         keras.config.set_dtype_policy("float32")
     assert all(np.isfinite(epoch.loss) for epoch in history.epochs)
@@ -231,7 +231,7 @@ def test_half_precision_trains_and_is_published_in_whole_precision(tmp_path: Pat
     assert served.predict_on_batch(large).shape == (4, 16)
     same = chosen.model_copy(update={"serving_size": None})
     with in_place_of_the_real_one():
-        whole = network.published(built, same).predict_on_batch(small)
+        whole = network.published(built.embedder, same).predict_on_batch(small)
     half = built.embedder.predict_on_batch(small)
     assert (whole * half).sum(axis=1).min() > 0.99
 

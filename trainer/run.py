@@ -2,34 +2,25 @@
 
 import hashlib
 import json
-from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import keras
 
-from app import model_store
-from app.manifest import Manifest, Preprocessing, model_id
 from app.model_store import Bundle
 from trainer.config import TrainConfig
-from trainer.data.cache import ImageCache, at_most, without_single_images
-from trainer.data.records import Split, divide, read_data
-from trainer.data.scan import Scan, scan
+from trainer.data.cache import ImageCache
 from trainer.errors import DataError, WorkerDone
-from trainer.export import export, round_to_half
 from trainer.fit import replicas
 from trainer.fit.checkpoint import Checkpoint, State
 from trainer.fit.training import History, fit
-from trainer.network.backbones import provenance
 from trainer.network.embedder import build, published
-from trainer.progress import say, track
-from trainer.proof import proved
+from trainer.prepare import prepare
+from trainer.progress import say
+from trainer.publication import publish, refuse_early
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-# Files that are named on the screen; the report has them all.
-_NAMED = 20
 
 
 def train(
@@ -50,7 +41,7 @@ def train(
     ``WorkerDone`` on all workers but the first of several.
     """
     spread = replicas.make(strategy)
-    _refuse_early(store, name)
+    refuse_early(store, name)
     keras.utils.set_random_seed(config.seed)
     if config.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
@@ -58,15 +49,6 @@ def train(
         return _train(data, name, config, store, cache, resume, spread)
     finally:
         keras.config.set_dtype_policy("float32")
-
-
-def _refuse_early(store: Path, name: str) -> None:
-    """A name or a store that cannot be published to is told before the work, not after it."""
-    try:
-        with model_store.staging(store, name):
-            pass
-    except OSError as exc:
-        raise DataError(f"Models cannot be written to {store} ({exc.strerror}).") from exc
 
 
 def _train(
@@ -78,9 +60,8 @@ def _train(
     resume: bool,
     spread: replicas.Replicas,
 ) -> Bundle:
-    found = _scanned(data, config, cache)
-    splits = {split: _usable(c, split, config) for split, c in found.caches.items()}
-    _refuse_too_few(splits["train"])
+    prepared = prepare(data, config, cache)
+    splits = prepared.splits
     checkpoint = _checkpoint(name, config, splits["train"], cache, writes=spread.chief)
     if not resume:
         checkpoint.clear()
@@ -103,71 +84,11 @@ def _train(
     if not spread.chief:
         raise WorkerDone
     _warn(history)
-    embedder = published(built, config)
-    round_to_half(embedder)
-    with model_store.staging(store, name) as folder:
-        export(embedder, folder)
-        files = model_store.hash_files(folder)
-        manifest = Manifest(
-            name=name,
-            version=model_store.next_version(store, name),
-            created=datetime.now(UTC).replace(microsecond=0),
-            dimension=config.published_dimension,
-            input_size=config.published_size,
-            backbone=provenance(config.backbone),
-            training={"config": config.model_dump(), "history": _history(history)},
-            data=_data(data, splits, found),
-            files=files,
-            model_id=model_id(files, config.published_size, Preprocessing()),
-        )
-        bundle = proved(Bundle(folder, manifest), splits, found, config)
-        model_store.write_manifest(folder, bundle.manifest)
-        bundle = model_store.publish(store, folder)
+    bundle = publish(
+        published(built.embedder, config), config, _history(history), prepared, store, name
+    )
     checkpoint.clear()
     return bundle
-
-
-def _scanned(data: Path, config: TrainConfig, cache: Path) -> Scan:
-    records = divide(read_data(data), config.validation_fraction, config.test_fraction, config.seed)
-    sizes: dict[Split, int] = {
-        "train": config.cache_size,
-        "validation": config.input_size,
-        "test": config.published_size,
-    }
-    with track("reading images", len(records)) as advance:
-        found = scan(records, sizes, cache, advance)
-    for item in found.left_out[:_NAMED]:
-        say(f"left out {item.path}: {item.reason}")
-    if len(found.left_out) > _NAMED:
-        say(f"… and {len(found.left_out) - _NAMED} more; the report names them all.")
-    for sentence in found.summary():
-        say(sentence)
-    return found
-
-
-def _usable(cache: ImageCache, split: Split, config: TrainConfig) -> ImageCache:
-    if split == "train" and config.single_images:
-        return cache
-    kept, single = without_single_images(cache)
-    if single:
-        say(f"{single} {split} classes have one image only and are left out: they form no pair.")
-    if split == "train" or len(kept.records) <= config.held_out_images:
-        return kept
-    drawn = at_most(kept, config.held_out_images, config.seed)
-    say(
-        f"{len(drawn.records):,} of {len(kept.records):,} {split} images are used, drawn at random "
-        "(held_out_images)."
-    )
-    return drawn
-
-
-def _refuse_too_few(train: ImageCache) -> None:
-    counts = Counter(record.label for record in train.records)
-    if sum(count > 1 for count in counts.values()) < 2:
-        raise DataError(
-            "Fewer than two classes are left to train on that have two images or more, so there is "
-            "nothing to tell apart."
-        )
 
 
 def _checkpoint(
@@ -206,18 +127,4 @@ def _history(history: History) -> dict[str, Any]:
         "best_validation_recall@1": history.best,
         "kept_validation_recall@1": history.kept,
         "epochs": history.as_rows(),
-    }
-
-
-def _data(data: Path, splits: dict[Split, ImageCache], found: Scan) -> dict[str, Any]:
-    """What was trained on; the folder by its own name alone, which is all that means anything elsewhere."""
-    return {
-        "source": data.resolve().name,
-        "content_sha256": splits["train"].content,
-        "images": {split: len(cache.records) for split, cache in splits.items()},
-        "classes": {
-            split: len({record.label for record in cache.records})
-            for split, cache in splits.items()
-        },
-        **{str(kind): count for kind, count in found.counts.items()},
     }

@@ -1,6 +1,5 @@
 """``gemello train DATA --name NAME``: a folder of images in, a published model out."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +8,8 @@ import typer
 
 from app.errors import ParameterInvalid
 from gemello.commands.options import Json, Store, model_store
-from gemello.commands.outputs import print_json
 from gemello.commands.tensorflow import load_tensorflow
+from gemello.commands.training import Cache, Knobs, cache_folder, knobs, show_published
 
 
 def register(app: typer.Typer) -> None:
@@ -38,10 +37,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         epochs: Annotated[int | None, typer.Option(help="Epochs of fine-tuning.")] = None,
         seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
-        settings: Annotated[
-            list[str] | None,
-            typer.Option("--set", metavar="KEY=VALUE", help="Any other knob, over --config."),
-        ] = None,
+        settings: Knobs = None,
         resume: Annotated[
             bool, typer.Option("--resume", help="Go on after the last epoch that was finished.")
         ] = False,
@@ -49,9 +45,7 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="Devices: none, mirrored or multi_worker (tf.distribute).")
         ] = "none",
         store: Store = None,
-        cache: Annotated[
-            Path | None, typer.Option(help="Folder for decoded images; default ~/.cache/gemello.")
-        ] = None,
+        cache: Cache = None,
         as_json: Json = False,
     ) -> None:
         """Train an embedding model on your own images and publish it.
@@ -65,10 +59,10 @@ def register(app: typer.Typer) -> None:
         given["weights"] = str(weights) if weights else None
         chosen = {
             **(read_config_file(config) if config else {}),
-            **_parsed(settings or []),
+            **knobs(settings),
             **{key: value for key, value in given.items() if value is not None},
         }
-        knobs = read_config(chosen)
+        checked = read_config(chosen)
         # Loading it takes seconds: what is misspelt above is told at once.
         load_tensorflow()
         from trainer.errors import WorkerDone
@@ -81,9 +75,9 @@ def register(app: typer.Typer) -> None:
             bundle = run(
                 data,
                 name,
-                knobs,
+                checked,
                 model_store(store),
-                cache or _cache_folder(),
+                cache or cache_folder(),
                 resume=resume,
                 strategy=strategy,
             )
@@ -96,33 +90,4 @@ def register(app: typer.Typer) -> None:
                 "finished epoch.\n"
             )
             raise SystemExit(130) from None
-        report, found = bundle.path / "report" / "index.html", bundle.manifest.evaluation
-        if as_json:
-            print_json(
-                {
-                    "model": bundle.title,
-                    "id": bundle.manifest.model_id,
-                    "folder": str(bundle.path),
-                    "report": str(report) if report.is_file() else None,
-                    "metrics": found.metrics if found else None,
-                }
-            )
-            return
-        typer.echo(f"published {bundle.title} in {bundle.path}")
-        if report.is_file():
-            typer.echo(f"its report: {report}")
-        typer.echo(f"serve it with: GEMELLO_MODEL={bundle.manifest.name} gemello serve")
-
-
-def _parsed(settings: list[str]) -> dict[str, object]:
-    parsed: dict[str, object] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise ParameterInvalid("--set", f"expected KEY=VALUE, got {setting!r}")
-        parsed[key] = value
-    return parsed
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemello"
+        show_published(bundle, as_json)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import keras
 
 from trainer.config import Backbone, TrainConfig
+from trainer.errors import DataError
 from trainer.network.backbones import build_backbone, preprocessed
 from trainer.network.kept_share import KeptShare, Shared
 from trainer.network.pooling import GeneralizedMeanPooling2D
@@ -90,15 +91,15 @@ def build(config: TrainConfig) -> Network:
     return Network(backbone, features, join.head, join.kept, join.share, top, embedder)
 
 
-def published(network: Network, config: TrainConfig) -> keras.Model:
-    """The same embedder in float32, at ``config.published_size``, with ``config.published_keep_unlike``.
+def published(embedder: keras.Model, config: TrainConfig) -> keras.Model:
+    """What is exported of an ``embedder`` trained with ``config``: its weights, as the ``serving_*`` knobs say.
 
-    This is what is exported.
-
-    A network of convolutions takes any size. Trained on crops, it sees things larger than they are
+    In float32, at ``config.published_size``, with ``config.published_keep_unlike``. A network of convolutions takes any size. Trained on crops, it sees things larger than they are
     in whole pictures, so that a larger size may serve better: Touvron et al., "Fixing the
     train-test resolution discrepancy", arXiv:1906.06423. A share of the pretrained features that is
     larger than training's keeps more for pictures that the training never saw.
+
+    Raises ``DataError`` when that configuration gives another network.
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -108,7 +109,12 @@ def published(network: Network, config: TrainConfig) -> keras.Model:
         other = build(changed).embedder
     finally:
         keras.config.set_dtype_policy(policy)
-    other.set_weights(network.embedder.get_weights())
+    try:
+        other.set_weights(embedder.get_weights())
+    except ValueError as exc:
+        raise DataError(
+            "The model was made by another version of Gemello, so that it cannot be built again."
+        ) from exc
     return other
 
 

@@ -1,0 +1,34 @@
+"""``gemello republish DATA --model NAME``: a trained model with other ``serving_*`` knobs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemello.commands.options import Json, Store, model_store
+from gemello.commands.tensorflow import load_tensorflow
+from gemello.commands.training import Cache, Knobs, cache_folder, knobs, show_published
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def republish(
+        data: Annotated[Path, typer.Argument(help="What the model was trained with.")],
+        model: Annotated[str, typer.Option(help="Published model: name or name/version.")],
+        settings: Knobs = None,
+        store: Store = None,
+        cache: Cache = None,
+        as_json: Json = False,
+    ) -> None:
+        """Publish a trained model once more, without training, as its serving knobs say.
+
+        `serving_size` and `serving_keep_unlike` can change; figures, calibration and report are made
+        anew. Example: `gemello republish photos/ --model mine --set serving_size=256`
+        """
+        changes = knobs(settings)
+        folder = model_store(store)
+        load_tensorflow()
+        from trainer.republish import republish as run
+
+        bundle = run(data, model, changes, folder, cache or cache_folder())
+        show_published(bundle, as_json)

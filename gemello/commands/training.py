@@ -1,0 +1,54 @@
+"""What the commands that publish a model share: options, the folder for decoded images, the last lines."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.errors import ParameterInvalid
+from app.model_store import Bundle
+from gemello.commands.outputs import print_json
+
+Knobs = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A knob and its value.")
+]
+Cache = Annotated[
+    Path | None, typer.Option(help="Folder for decoded images; default ~/.cache/gemello.")
+]
+
+
+def knobs(settings: Sequence[str] | None) -> dict[str, object]:
+    """What ``--set`` was given, as text. Raises ``ParameterInvalid``."""
+    parsed: dict[str, object] = {}
+    for setting in settings or ():
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ParameterInvalid("--set", f"expected KEY=VALUE, got {setting!r}")
+        parsed[key] = value
+    return parsed
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemello"
+
+
+def show_published(bundle: Bundle, as_json: bool) -> None:
+    """Where a new model is, where its report, and how to serve it."""
+    report, found = bundle.path / "report" / "index.html", bundle.manifest.evaluation
+    if as_json:
+        print_json(
+            {
+                "model": bundle.title,
+                "id": bundle.manifest.model_id,
+                "folder": str(bundle.path),
+                "report": str(report) if report.is_file() else None,
+                "metrics": found.metrics if found else None,
+            }
+        )
+        return
+    typer.echo(f"published {bundle.title} in {bundle.path}")
+    if report.is_file():
+        typer.echo(f"its report: {report}")
+    typer.echo(f"serve it with: GEMELLO_MODEL={bundle.manifest.name} gemello serve")

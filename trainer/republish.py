@@ -1,0 +1,52 @@
+"""A published model once more, with other ``serving_*`` knobs: the same weights, without training."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+
+from app.model_store import Bundle, resolve
+from trainer.config import TrainConfig, read_config
+from trainer.errors import ConfigError, DataError
+from trainer.network.embedder import published
+from trainer.prepare import prepare
+from trainer.publication import publish, refuse_early
+
+
+def changed(bundle: Bundle, changes: Mapping[str, object]) -> TrainConfig:
+    """The configuration that ``bundle`` was trained with, and ``changes`` to its ``serving_*`` knobs.
+
+    Raises ``ConfigError`` for any other knob: it would need another training.
+    """
+    knobs = sorted(name for name in TrainConfig.model_fields if name.startswith("serving_"))
+    for name in changes:
+        if name not in knobs:
+            raise ConfigError(
+                f"{name} cannot change without training again; {' and '.join(knobs)} can."
+            )
+    return read_config({**bundle.manifest.training.get("config", {}), **changes})
+
+
+def republish(
+    data: Path, model: str, changes: Mapping[str, object], store: Path, cache: Path
+) -> Bundle:
+    """Publish ``model`` (a name or name/version) as the next version of its name, with ``changes``.
+
+    ``data`` is what it was trained with, because its figures and its calibration are measured anew on
+    the classes that it was not trained on. Raises ``TrainerError`` or ``ModelError``.
+    """
+    bundle = resolve(store, model)
+    config = changed(bundle, changes)
+    name = bundle.manifest.name
+    refuse_early(store, name)
+    # Divided and scanned as before, so that no image changes sides.
+    before = changed(bundle, {})
+    prepared = prepare(data, before, cache)
+    if prepared.facts()["content_sha256"] != bundle.manifest.data.get("content_sha256"):
+        raise DataError(
+            f"{data} does not hold the images that {bundle.title} was trained with, so some that it "
+            "was trained on could flatter its figures."
+        )
+    kept = keras.saving.load_model(bundle.path / "model.keras")
+    history = bundle.manifest.training["history"]
+    return publish(published(kept, config), config, history, prepared, store, name)
