@@ -227,6 +227,7 @@ def run(work: Path, images: int, searchers: int) -> int:
     ]
     with Client(url) as client:
         with service(work, port) as process:
+            first = client.health().model
             print(f"{images:,} images stored, {fill(client, images):.0f} images/s")
             for thread in threads:
                 thread.start()
@@ -243,7 +244,7 @@ def run(work: Path, images: int, searchers: int) -> int:
             until(lambda: client.job(job.id), lambda job: job.finished)
             swapped = time.monotonic()
             time.sleep(5)
-            back = client.activate("default", "1")
+            back = client.activate(first.name, first.version)
             asked = time.monotonic()
             until(lambda: client.job(back.id), lambda job: job.finished)
             rolled = time.monotonic()

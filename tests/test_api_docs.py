@@ -42,7 +42,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(settings: Settings, tmp_path: Path) -> Iterator[httpx.Client]:
-    publish_tiny(tmp_path / "store", "default")
+    # As in the store that ships, version 2 is there to be activated.
+    for _ in range(2):
+        publish_tiny(tmp_path / "store", "default")
     served = {"model_store": tmp_path / "store", "model": "default"}
     with in_thread(settings.model_copy(update=served)) as client:
         yield client

@@ -75,7 +75,7 @@ def register(app: typer.Typer) -> None:
         store: Store = None,
         as_json: Json = False,
     ) -> None:
-        """Make a version the one that serves. Example: `gemello models use default/1`"""
+        """Make a version the one that serves. Example: `gemello models use default/2`"""
         from app.model_store import activate, resolve
 
         folder = model_store(store)
