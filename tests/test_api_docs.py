@@ -7,6 +7,7 @@ import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import httpx
@@ -42,9 +43,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(settings: Settings, tmp_path: Path) -> Iterator[httpx.Client]:
-    # As in the store that ships, version 2 is there to be activated.
-    for _ in range(2):
-        publish_tiny(tmp_path / "store", "default")
+    # As in the store that ships, the one version is the second.
+    first = publish_tiny(tmp_path / "store", "default")
+    publish_tiny(tmp_path / "store", "default")
+    rmtree(first.path)
     served = {"model_store": tmp_path / "store", "model": "default"}
     with in_thread(settings.model_copy(update=served)) as client:
         yield client
