@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import pytest
 
+from app.images import Pixels
 from tests import tiny_network
-from trainer.network.embedder import published
+from trainer.config import TrainConfig
+from trainer.network.embedder import Network, published
 from trainer.network.features import predict, unit
 from trainer.network.kept_share import KeptShare, familiar
 
@@ -72,17 +74,23 @@ def test_few_images_make_few_axes_of_the_same_shape() -> None:
     assert one == 40
 
 
-def test_squared_distances_are_weighted_by_the_share(tmp_path: Path) -> None:
-    config = tiny_network.config(keep=LIKE, keep_unlike=UNLIKE, keep_dimension=12)
+def familiar_with_most(config: TrainConfig) -> tuple[Network, Pixels, np.ndarray]:
+    """A network that knows 64 of 72 pictures; the pictures, and the share of each."""
     built = tiny_network.build(config)
     assert built.share is not None
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (72, tiny_network.SIZE, tiny_network.SIZE, 3)).astype(np.uint8)
     images[64:] //= 8
-    built.share.set_weights(familiar(predict(built.features, images[:64])))
+    features = predict(built.features, images)
+    built.share.set_weights(familiar(features[:64]))
+    return built, images, shares(built.share, features)
+
+
+def test_squared_distances_are_weighted_by_the_share(tmp_path: Path) -> None:
+    config = tiny_network.config(keep=LIKE, keep_unlike=UNLIKE, keep_dimension=12)
+    built, images, found = familiar_with_most(config)
     embeddings = predict(built.embedder, images)
     trained, kept = np.split(embeddings, [config.dimension], axis=1)
-    found = shares(built.share, predict(built.features, images))
     assert LIKE - 1e-6 < found.min() < found.max() < UNLIKE + 1e-6
     assert np.square(kept).sum(axis=1) == pytest.approx(found, abs=1e-4)
     assert np.square(trained).sum(axis=1) == pytest.approx(1 - found, abs=1e-4)
@@ -97,20 +105,15 @@ def test_squared_distances_are_weighted_by_the_share(tmp_path: Path) -> None:
 def test_a_larger_share_is_published_than_trained_with() -> None:
     config = tiny_network.config(keep=LIKE, keep_unlike=UNLIKE, keep_dimension=12)
     chosen = config.model_copy(update={"serving_keep_unlike": 0.95})
-    built = tiny_network.build(chosen)
-    assert built.share is not None
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (72, tiny_network.SIZE, tiny_network.SIZE, 3)).astype(np.uint8)
-    images[64:] //= 8
-    built.share.set_weights(familiar(predict(built.features, images[:64])))
+    built, images, found = familiar_with_most(chosen)
     with tiny_network.in_place_of_the_real_one():
         served = published(built.embedder, chosen)
     trained, kept = np.split(predict(served, images), [config.dimension], axis=1)
-    found = shares(built.share, predict(built.features, images))
     wanted = LIKE + (found - LIKE) * (0.95 - LIKE) / (UNLIKE - LIKE)
     assert wanted.max() > found.max() + 0.01
     assert np.square(kept).sum(axis=1) == pytest.approx(wanted, abs=1e-4)
     assert np.square(trained).sum(axis=1) == pytest.approx(1 - wanted, abs=1e-4)
+    assert built.share is not None
     assert built.share.unlike == UNLIKE, "training's own share stays"
 
 

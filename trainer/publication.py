@@ -14,7 +14,7 @@ from trainer.config import TrainConfig
 from trainer.errors import DataError
 from trainer.export import export, round_to_half
 from trainer.network.backbones import provenance
-from trainer.prepare import Prepared
+from trainer.preparation import Prepared
 from trainer.proof import proved
 
 

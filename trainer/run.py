@@ -15,7 +15,7 @@ from trainer.fit import replicas
 from trainer.fit.checkpoint import Checkpoint, State
 from trainer.fit.training import History, fit
 from trainer.network.embedder import build, published
-from trainer.prepare import prepare
+from trainer.preparation import prepare
 from trainer.progress import say
 from trainer.publication import publish, refuse_early
 

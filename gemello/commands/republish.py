@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from gemello.commands.options import Json, Store, model_store
+from gemello.commands.publishing import Cache, cache_folder, knobs, show_published
 from gemello.commands.tensorflow import load_tensorflow
-from gemello.commands.training import Cache, Knobs, cache_folder, knobs, show_published
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
     def republish(
         data: Annotated[Path, typer.Argument(help="What the model was trained with.")],
         model: Annotated[str, typer.Option(help="Published model: name or name/version.")],
-        settings: Knobs = None,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="KEY=VALUE", help="A serving knob that changes."),
+        ] = None,
         store: Store = None,
         cache: Cache = None,
         as_json: Json = False,
@@ -28,7 +31,7 @@ def register(app: typer.Typer) -> None:
         changes = knobs(settings)
         folder = model_store(store)
         load_tensorflow()
-        from trainer.republish import republish as run
+        from trainer.republication import republish as run
 
         bundle = run(data, model, changes, folder, cache or cache_folder())
         show_published(bundle, as_json)

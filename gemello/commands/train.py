@@ -8,8 +8,8 @@ import typer
 
 from app.errors import ParameterInvalid
 from gemello.commands.options import Json, Store, model_store
+from gemello.commands.publishing import Cache, cache_folder, knobs, show_published
 from gemello.commands.tensorflow import load_tensorflow
-from gemello.commands.training import Cache, Knobs, cache_folder, knobs, show_published
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +37,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
         epochs: Annotated[int | None, typer.Option(help="Epochs of fine-tuning.")] = None,
         seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
-        settings: Knobs = None,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="KEY=VALUE", help="Any other knob, over --config."),
+        ] = None,
         resume: Annotated[
             bool, typer.Option("--resume", help="Go on after the last epoch that was finished.")
         ] = False,

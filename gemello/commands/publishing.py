@@ -11,9 +11,6 @@ from app.errors import ParameterInvalid
 from app.model_store import Bundle
 from gemello.commands.outputs import print_json
 
-Knobs = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A knob and its value.")
-]
 Cache = Annotated[
     Path | None, typer.Option(help="Folder for decoded images; default ~/.cache/gemello.")
 ]

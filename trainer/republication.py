@@ -9,7 +9,7 @@ from app.model_store import Bundle, resolve
 from trainer.config import TrainConfig, read_config
 from trainer.errors import ConfigError, DataError
 from trainer.network.embedder import published
-from trainer.prepare import prepare
+from trainer.preparation import prepare
 from trainer.publication import publish, refuse_early
 
 
