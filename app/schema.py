@@ -6,7 +6,7 @@ import sqlite3
 from app.filter_sql import stored
 from app.filters import facts_of
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _FIRST = """
 CREATE TABLE images (
@@ -72,6 +72,9 @@ CREATE TABLE job_errors (
 CREATE TABLE choices (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
+# The key begins with the model, so that without this a change of one image looks at every vector.
+_VECTORS_OF_AN_IMAGE = "CREATE INDEX vectors_position ON vectors (position);\n"
+
 
 def migrate(db: sqlite3.Connection, version: int) -> None:
     """Bring the tables from ``version`` (0: an empty file) to ``SCHEMA_VERSION``.
@@ -84,6 +87,8 @@ def migrate(db: sqlite3.Connection, version: int) -> None:
         _run(db, _FACTS)
         _collect_facts(db)
         _run(db, _JOBS)
+    if version < 3:
+        _run(db, _VECTORS_OF_AN_IMAGE)
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -1,7 +1,7 @@
 """The database: records and vectors, in order, and told apart from a spoilt file."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,3 +234,33 @@ def test_values_of_a_key_are_found_by_id(catalog: Catalog) -> None:
     assert found == {"a": 1, "b": "x", "c": True, "d": False, "e": 2}
     assert [type(found[i]) for i in "acd"] == [int, bool, bool]
     assert catalog.values_of("product.in", list(given)) == {"g": 1}
+
+
+def steps(database: Database, work: Callable[[], None]) -> int:
+    """How many instructions SQLite runs for ``work``."""
+    count = 0
+
+    def counted() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    with database.reading() as db:
+        db.set_progress_handler(counted, 1)
+        work()
+        db.set_progress_handler(None, 1)
+    return count
+
+
+def test_a_change_costs_the_same_however_many_images_there_are(
+    database: Database, catalog: Catalog
+) -> None:
+    def change() -> int:
+        return steps(database, lambda: put(catalog, "new")) + steps(
+            database, lambda: (put(catalog, "new"), catalog.delete(["new"]))[1]
+        )
+
+    put(catalog, *map(str, range(20)))
+    few = change()
+    put(catalog, *map(str, range(3000)))
+    assert change() <= 1.2 * few
