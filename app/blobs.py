@@ -61,6 +61,11 @@ class BlobStore:
         with _translated():
             self._path(digest).unlink(missing_ok=True)
 
+    def holds_images(self) -> bool:
+        """Whether any image is stored."""
+        with _translated():
+            return any(path.parent != self._temporary for path in self._files())
+
     def collect(self, known: Collection[str]) -> int:
         """Remove temporary files and those not in ``known``; return how many went."""
         removed = 0

@@ -14,6 +14,7 @@ GemelloError
 ├── GalleryError
 │   ├── ImageNotFound        no such id
 │   ├── ImageConflict        the id is taken, and the caller asked for an error
+│   ├── DatabaseMissing      there are stored images, but no records of them
 │   ├── StorageFull          the disk has no room
 │   └── StorageUnavailable   the disk or the database failed
 ├── ModelError
@@ -142,6 +143,18 @@ class ImageConflict(GalleryError):
     def __init__(self, image_id: str) -> None:
         super().__init__(f"The gallery already holds an image with the id {image_id!r}.")
         self.image_id = image_id
+
+
+class DatabaseMissing(GalleryError):
+    code = "database_missing"
+    title = "Database is missing"
+
+    def __init__(self, database: str, images: str) -> None:
+        super().__init__(
+            f"The database {database} is missing or empty, but {images} holds stored images; restore "
+            "the database from a backup, or move that folder away to start with an empty gallery."
+        )
+        self.database, self.images = database, images
 
 
 class StorageFull(GalleryError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
+import structlog
 
 from app.blobs import BlobStore, sha256
 from app.catalog import Catalog, ImageRecord, Summary
@@ -25,6 +26,8 @@ from app.live import Active, Live
 from app.metadata import check_metadata, merged
 from app.metrics import Metrics
 from app.reembedding import Reembedder
+
+log = structlog.get_logger()
 
 OnConflict = Literal["skip", "replace", "error"]
 Status = Literal["created", "replaced", "skipped", "failed"]
@@ -86,10 +89,18 @@ class Gallery:
         """
         live = self._active.live
         with self._writing:
-            self._blobs.collect(self._catalog.digests())
+            self._collect()
             embedded = sum(chunk.embedded for chunk in self._reembedder.missing(live.batcher))
             self._fill(live)
         return embedded
+
+    def _collect(self) -> None:
+        """Remove files that no record needs; where there is no record at all, a record may be lost."""
+        digests = self._catalog.digests()
+        if digests:
+            self._blobs.collect(digests)
+        elif self._blobs.holds_images():
+            log.warning("stored images have no record; they are left where they are")
 
     def switch(self, new: Live, remember: Callable[[], None]) -> None:
         """Let the model of ``new``, whose index is empty, answer from now on.
@@ -183,10 +194,13 @@ class Gallery:
         try:
             for write in plan.writes.values():
                 self._blobs.put(write.data)
-            self._catalog.put(records, vectors, live.encoder.model_id)
         except GemelloError:
             self._drop_unused([record.sha256 for record in records])
             raise
+        # After a commit that failed nothing is dropped: what the database wrote before it failed may
+        # still count at the next start, and would then need these files. What it does not need is
+        # collected there.
+        self._catalog.put(records, vectors, live.encoder.model_id)
         live.index.add(list(plan.writes), vectors)
         self._drop_unused(plan.replaced)
 

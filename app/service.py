@@ -21,7 +21,7 @@ from app.config import Settings
 from app.database import Database
 from app.decoding import DecodePool
 from app.encoder import Vectors
-from app.errors import NotReady, SettingsError
+from app.errors import DatabaseMissing, NotReady, SettingsError
 from app.gallery import Gallery
 from app.imports.folder import import_folder
 from app.imports.watcher import Progress
@@ -77,7 +77,9 @@ class Service:
             self._lock = _own(settings.data_dir)
             undo.callback(os.close, self._lock)
             blobs = BlobStore(settings.data_dir / "blobs")
-            self._database = Database(settings.data_dir / "gallery.sqlite3")
+            database = settings.data_dir / "gallery.sqlite3"
+            _check_complete(database, blobs, settings.data_dir / "blobs")
+            self._database = Database(database)
             undo.callback(self._database.close)
             self.models = Models(settings, Choices(self._database), self.metrics)
             self.active = Active(self.models.at_start())
@@ -191,6 +193,13 @@ class Service:
     def _model_facts(self) -> dict[str, str]:
         model = self.active.live.manifest
         return {"name": model.name, "version": model.version, "id": model.model_id}
+
+
+def _check_complete(database: Path, blobs: BlobStore, images: Path) -> None:
+    """Refuse to begin an empty gallery beside images of an older one. Raises ``DatabaseMissing``."""
+    written = database.is_file() and database.stat().st_size > 0
+    if not written and blobs.holds_images():
+        raise DatabaseMissing(str(database), str(images))
 
 
 def _own(data_dir: Path) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from app import service as service_module
 from app.config import Settings
-from app.errors import ModelNotFound, NotReady, SettingsError, StorageUnavailable
+from app.errors import DatabaseMissing, ModelNotFound, NotReady, SettingsError, StorageUnavailable
 from app.gallery import NewImage
 from app.search import Options, Query
 from app.service import Service
@@ -103,6 +103,25 @@ def test_a_start_that_fails_lets_go_of_the_folder(settings: Settings, what: str)
     spoilt.unlink()
     with running(settings) as service:
         assert service.startup.state == "ready"
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_database_that_is_missing_beside_stored_images_stops_the_start(
+    settings: Settings, emptied: bool
+) -> None:
+    database = settings.data_dir / "gallery.sqlite3"
+    with running(settings) as service:
+        service.gallery.add([NewImage(picture(1))])
+    saved = database.read_bytes()
+    database.unlink()
+    if emptied:
+        database.touch()
+    with pytest.raises(DatabaseMissing, match=r"gallery.sqlite3 is missing or empty, but .*blobs"):
+        Service(settings)
+    database.write_bytes(saved)
+    with running(settings) as service:
+        (image,) = service.gallery.list_images()
+        assert service.gallery.image(image.id)[1] == picture(1)
 
 
 def test_an_empty_gallery_is_filled_with_the_sample_once(settings: Settings, sample: Path) -> None:
