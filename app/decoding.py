@@ -2,15 +2,19 @@
 
 import os
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 from app.errors import ImageError, Overloaded
-from app.images import Box, ImageLimits, PreparedImage, prepare
+from app.images import Box, ImageLimits, PreparedImage, prepare, thumbnail
+
+T = TypeVar("T")
 
 
 class DecodePool:
-    """Threads that turn bytes into model input; decoding releases the GIL.
+    """Threads that turn bytes into model input and thumbnails; decoding releases the GIL.
 
     At most ``threads`` images are unpacked at any moment, whoever asks: that bounds memory.
     """
@@ -27,19 +31,29 @@ class DecodePool:
 
         Raises ``Overloaded`` when too many are waiting.
         """
-        futures = []
+        futures: list[Future[PreparedImage | ImageError]] = []
         try:
             for data in images:
-                if not self._room.acquire(blocking=False):
-                    raise Overloaded()
-                future = self._pool.submit(self._prepare, data, size, box)
-                future.add_done_callback(lambda _: self._room.release())
-                futures.append(future)
+                futures.append(self._submit(partial(self._prepare, data, size, box)))
         except Overloaded:
             for future in futures:
                 future.cancel()
             raise
         return [future.result() for future in futures]
+
+    def thumbnail(self, data: bytes, side: int) -> bytes:
+        """Return a WebP whose longer side is at most ``side`` pixels.
+
+        Raises an ``ImageError``, or ``Overloaded`` when too many are waiting.
+        """
+        return self._submit(partial(thumbnail, data, side, self._limits)).result()
+
+    def _submit(self, work: Callable[[], T]) -> "Future[T]":
+        if not self._room.acquire(blocking=False):
+            raise Overloaded()
+        future = self._pool.submit(work)
+        future.add_done_callback(lambda _: self._room.release())
+        return future
 
     def close(self) -> None:
         self._pool.shutdown()

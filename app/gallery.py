@@ -224,6 +224,14 @@ class Gallery:
         record = self.get(image_id)
         return record, self._blobs.get(record.sha256)
 
+    def thumbnail(self, image_id: str, side: int) -> tuple[ImageRecord, bytes]:
+        """A record and a small WebP of its image, at most ``side`` pixels wide and high.
+
+        Raises ``ImageNotFound``, or ``Overloaded`` when too many images are being decoded.
+        """
+        record, data = self.image(image_id)
+        return record, self._decoder.thumbnail(data, side)
+
     def list_images(
         self, after: int = 0, limit: int = 100, wanted: Filter | None = None
     ) -> list[ImageRecord]:

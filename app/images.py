@@ -229,11 +229,11 @@ def _rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray((grey >> 8).clip(0, 255).astype(np.uint8), "L").convert("RGB")
     profile = image.info.get("icc_profile")
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        seen = _in_srgb(rgba.convert("RGB"), profile)
-        seen.putalpha(rgba.getchannel("A"))
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, seen).convert("RGB")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        over = Image.new("RGB", rgba.size, "white")
+        # A large picture fills memory: without a profile no further copy of it is made.
+        over.paste(_in_srgb(rgba.convert("RGB"), profile) if profile else rgba, (0, 0), rgba)
+        return over
     coloured = image if image.mode in ("RGB", "L", "CMYK") else image.convert("RGB")
     return _in_srgb(coloured, profile)
 

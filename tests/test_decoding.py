@@ -1,6 +1,7 @@
 """The decode pool: order, errors as results, and a bounded queue."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from app import decoding
 from app.decoding import DecodePool
 from app.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable, Overloaded
-from app.images import DEFAULT_LIMITS, Box, ImageLimits, PreparedImage, prepare
+from app.images import DEFAULT_LIMITS, Box, ImageLimits, PreparedImage, prepare, thumbnail
 from tests.images import picture
 
 PATIENCE_S = 10
@@ -85,3 +86,39 @@ def test_no_more_than_the_threads_are_unpacked_at_once(monkeypatch: pytest.Monke
     assert len(pool.prepare([picture(0)] * 8, 32)) == 8
     pool.close()
     assert most == 2
+
+
+def test_thumbnails_are_made_no_more_than_the_threads_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lock, now, most = threading.Lock(), 0, 0
+
+    def counted(data: bytes, side: int, limits: ImageLimits) -> bytes:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        small = thumbnail(data, side, limits)
+        with lock:
+            now -= 1
+        return small
+
+    monkeypatch.setattr(decoding, "thumbnail", counted)
+    pool = DecodePool(DEFAULT_LIMITS, threads=2)
+    with ThreadPoolExecutor(12) as callers:
+        made = list(callers.map(lambda seed: pool.thumbnail(picture(seed), 32), range(24)))
+    pool.close()
+    assert made == [thumbnail(picture(seed), 32) for seed in range(24)]
+    assert most <= 2
+
+
+def test_a_thumbnail_of_a_broken_image_is_refused_and_a_full_queue_too() -> None:
+    pool = DecodePool(DEFAULT_LIMITS, threads=1, queue_size=1)
+    with pytest.raises(ImageUndecodable):
+        pool.thumbnail(b"\x89PNG", 32)
+    assert pool._room.acquire(blocking=False)
+    with pytest.raises(Overloaded):
+        pool.thumbnail(picture(1), 32)
+    pool._room.release()
+    assert pool.thumbnail(picture(1), 32)
+    pool.close()

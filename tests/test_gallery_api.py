@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from app.config import Settings
+from app.decoding import DecodePool
+from app.errors import Overloaded
 from tests.images import picture
 from tests.serving import in_thread
 
@@ -179,3 +181,16 @@ def test_a_filename_is_for_show_only(server: httpx.Client, settings: Settings) -
     assert len(shown) == 255
     huge = server.post("/gallery", files=[("images", ("x" * 10_000, picture(2)))])
     assert (huge.status_code, huge.json()["code"]) == (400, "request_malformed")
+
+
+def test_thumbnails_of_a_gallery_take_a_place_in_the_decode_pool(
+    server: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = server.post("/gallery", files={"images": picture(1)})
+    url = f"/gallery/{answer.json()['items'][0]['id']}/thumbnail"
+
+    def full(*_: object) -> None:
+        raise Overloaded()
+
+    monkeypatch.setattr(DecodePool, "_submit", full)
+    assert server.get(url).status_code == 429

@@ -28,7 +28,6 @@ from app.catalog import ImageRecord
 from app.errors import GemelloError, ParameterInvalid
 from app.filters import parse_filter
 from app.gallery import AddResult, NewImage
-from app.images import thumbnail
 from app.metadata import check_metadata
 from app.search import Query as Asked
 from app.service import Service
@@ -261,8 +260,7 @@ def thumbnail_of(
     record = service.gallery.get(image_id)
     if request.headers.get("if-none-match") == _etag(record):
         return _unchanged(record)
-    record, data = service.gallery.image(image_id)
-    small = thumbnail(data, query.size, service.settings.image_limits)
+    record, small = service.gallery.thumbnail(image_id, query.size)
     return Response(small, media_type="image/webp", headers=_headers(record))
 
 
