@@ -93,7 +93,10 @@ class Settings(BaseSettings):
         200_000_000, ge=1, description="Largest request body; it is spooled to a temporary file."
     )
     max_concurrent_requests: int = Field(
-        64, ge=1, description="Requests in progress at once; more are answered with 429."
+        64,
+        ge=1,
+        description="Requests in progress at once, each counted once its body has arrived; more are "
+        "answered with 429.",
     )
     request_timeout_s: float = Field(
         60.0, gt=0, description="Time a caller has to send a request's body, in seconds."

@@ -33,8 +33,8 @@ class DecodePool:
         """
         futures: list[Future[PreparedImage | ImageError]] = []
         try:
-            for data in images:
-                futures.append(self._submit(partial(self._prepare, data, size, box)))
+            # One at a time, so that those before a refusal are known.
+            futures.extend(self._submit(partial(self._prepare, data, size, box)) for data in images)
         except Overloaded:
             for future in futures:
                 future.cancel()

@@ -4,7 +4,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.search import Options, Query, Searcher, SearchPage
 from tests.images import picture
 from tests.serving import in_thread
 
@@ -234,19 +237,56 @@ def test_a_caller_who_leaves_mid_upload_harms_nobody(settings: Settings) -> None
         assert status == 200
 
 
-def test_more_requests_than_places_are_told_to_come_again(settings: Settings) -> None:
-    with in_thread(changed(settings, max_concurrent_requests=2)) as server:
-        with connection(server) as one, connection(server) as two:
-            for raw in (one, two):
-                raw.sendall(head("/search", 1000) + b"--b\r\n")
-            time.sleep(0.5)  # both must be in before anyone else is counted
-            answer = server.get("/gallery")
+def test_more_requests_than_places_are_told_to_come_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, released = threading.Semaphore(0), threading.Event()
+    search = Searcher.search
+
+    def held(searcher: Searcher, query: Query, options: Options) -> SearchPage:
+        inside.release()
+        assert released.wait(10)
+        return search(searcher, query, options)
+
+    monkeypatch.setattr(Searcher, "search", held)
+    with (
+        in_thread(changed(settings, max_concurrent_requests=2)) as server,
+        ThreadPoolExecutor(2) as callers,
+    ):
+        ask = partial(server.post, "/search", files={"image": picture(1)})
+        running = [callers.submit(ask) for _ in range(2)]
+        for _ in running:
+            assert inside.acquire(timeout=10)
+        for answer in (server.get("/gallery"), ask()):
             assert answer.status_code == 429
             assert answer.json()["code"] == "overloaded"
             assert int(answer.headers["retry-after"]) >= 1
-            assert server.get("/health").status_code == 200
-            assert server.get("/health/live").status_code == 200
-        deadline = time.monotonic() + 5
-        while server.get("/gallery").status_code != 200:
+        for path in ("/health", "/health/live", "/metrics"):
+            assert server.get(path).status_code == 200
+        released.set()
+        assert [each.result().status_code for each in running] == [200, 200]
+        assert server.get("/gallery").status_code == 200
+
+
+def test_bodies_that_arrive_slowly_take_no_places(settings: Settings) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(in_thread(changed(settings, max_concurrent_requests=2)))
+        for _ in range(90):
+            raw = stack.enter_context(connection(server))
+            raw.sendall(head("/search", 1000) + b"--b\r\n")
+        for _ in range(5):
+            assert server.post("/search", files={"image": picture(1)}).status_code == 200
+
+
+def test_bodies_may_fill_no_more_than_all_places_could(settings: Settings) -> None:
+    small = changed(settings, max_concurrent_requests=2, max_request_bytes=100_000)
+    part = b'Content-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    with ExitStack() as stack:
+        server = stack.enter_context(in_thread(small))
+        for _ in range(3):
+            raw = stack.enter_context(connection(server))
+            raw.sendall(head("/search", 100_000) + b"--b\r\n" + part + bytes(90_000))
+        deadline = time.monotonic() + 10
+        while server.get("/gallery").status_code != 429:
             assert time.monotonic() < deadline
             time.sleep(0.02)

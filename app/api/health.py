@@ -62,5 +62,7 @@ async def live() -> answers.Live:
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-def metrics(service: Started) -> Response:
-    return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+async def metrics(service: Started) -> Response:
+    # Not in the threads that answer requests: under load these are what is to be seen.
+    rendered = await asyncio.to_thread(service.metrics.render)
+    return Response(rendered, media_type=CONTENT_TYPE_LATEST)

@@ -17,6 +17,8 @@ from app.errors import GemelloError, Overloaded
 
 # Asked by machines that watch: never refused for load, and open to everyone.
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+# Never refused for load either, but it needs a key where reading does.
+_METRICS = "/metrics"
 # Pages that hold no data: a browser must be able to open them to be given a key.
 _PAGES = ("/docs", "/openapi.json", "/static/")
 _LINGER_S = 2.0
@@ -29,6 +31,8 @@ class RequestLimits:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
         self._in_progress = 0
+        self._bytes = 0
+        """Of all bodies that have arrived, or are arriving, and are still needed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
@@ -37,21 +41,26 @@ class RequestLimits:
         try:
             self._check_key(scope)
             self._check_length(scope)
-            if self._in_progress >= self._settings.max_concurrent_requests:
-                raise Overloaded()
+            if scope["path"] != _METRICS:
+                self._check_room()
         except GemelloError as refusal:
             await _refuse(refusal, scope, receive, send)
             return
-        self._in_progress += 1
-        try:
+        if scope["path"] == _METRICS:
+            await self._app(scope, receive, send)
+        else:
             await self._guarded(scope, receive, send)
-        finally:
-            self._in_progress -= 1
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count what arrives; once too much or too late, our answer replaces the app's."""
+        """Count what arrives; once too much or too late, our answer replaces the app's.
+
+        A request takes one of the places when its body is there, so that slow callers take none.
+        """
         deadline = asyncio.get_running_loop().time() + self._settings.request_timeout_s
-        received, complete, refusal, answered = 0, False, None, False
+        received, answered = 0, False
+        refusal: GemelloError | None = None
+        complete = not _has_body(scope)
+        self._in_progress += complete
 
         async def counted() -> Message:
             nonlocal received, complete, refusal
@@ -60,19 +69,20 @@ class RequestLimits:
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
+                received += len(message.get("body", b""))
+                self._bytes += len(message.get("body", b""))
+                if received > self._settings.max_request_bytes:
+                    raise self._too_large()
+                if not message.get("more_body", False):
+                    self._check_room()
+                    complete = True
+                    self._in_progress += 1
             except TimeoutError:
-                refusal = RequestRefused(
-                    408,
-                    "request_timeout",
-                    "The request's body did not arrive within "
-                    f"{self._settings.request_timeout_s:g} s.",
-                )
+                refusal = self._too_slow()
                 raise refusal from None
-            received += len(message.get("body", b""))
-            complete = not message.get("more_body", False)
-            if received > self._settings.max_request_bytes:
-                refusal = self._too_large()
-                raise refusal
+            except GemelloError as exc:
+                refusal = exc
+                raise
             return message
 
         async def replaced(message: Message) -> None:
@@ -83,12 +93,29 @@ class RequestLimits:
                 answered = True
                 await _refuse(refusal, scope, receive, send)
 
-        await self._app(scope, counted, replaced)
+        try:
+            await self._app(scope, counted, replaced)
+        finally:
+            self._in_progress -= complete
+            self._bytes -= received
+
+    def _check_room(self) -> None:
+        """Raises ``Overloaded`` when all places are taken, or bodies fill what all of them may."""
+        places = self._settings.max_concurrent_requests
+        if self._in_progress >= places or self._bytes > places * self._settings.max_request_bytes:
+            raise Overloaded()
 
     def _check_length(self, scope: Scope) -> None:
         length = Headers(scope=scope).get("content-length", "")
         if length.isdigit() and int(length) > self._settings.max_request_bytes:
             raise self._too_large()
+
+    def _too_slow(self) -> RequestRefused:
+        return RequestRefused(
+            408,
+            "request_timeout",
+            f"The request's body did not arrive within {self._settings.request_timeout_s:g} s.",
+        )
 
     def _too_large(self) -> RequestRefused:
         return RequestRefused(
@@ -132,6 +159,11 @@ async def _refuse(refusal: GemelloError, scope: Scope, receive: Receive, send: S
             while (await receive()).get("more_body", False):
                 pass
     await send({"type": "http.response.body", "body": b""})
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _key(headers: Headers) -> str:
