@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.encoder import Precision, Runtime
+from app.bundle.encoder import Precision, Runtime
 from app.errors import SettingsError
-from app.images import ImageLimits
+from app.images.limits import ImageLimits
 
 PREFIX = "GEMELLO_"
 # Read by the command line, not by the service; an unknown name is refused, so these are known.

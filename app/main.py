@@ -12,11 +12,11 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 
 from app import __version__
-from app.api import duplicates, gallery, health, jobs, models, search
 from app.api.context import RequestContext
 from app.api.errors import add_error_handlers
 from app.api.limits import RequestLimits
 from app.api.openapi import describe
+from app.api.routes import duplicates, gallery, health, jobs, models, search
 from app.config import Settings
 from app.service import Service
 

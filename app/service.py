@@ -13,30 +13,30 @@ from typing import Literal
 import numpy as np
 import structlog
 
-from app import model_swap
-from app.blobs import BlobStore
-from app.catalog import Catalog
-from app.choices import Choices
+from app.bundle.encoder import Vectors
+from app.bundle.model_store import resolve
 from app.config import Settings
-from app.database import Database
-from app.decoding import DecodePool
-from app.encoder import Vectors
 from app.errors import DatabaseMissing, NotReady, SettingsError
-from app.gallery import Gallery
-from app.imports.folder import import_folder
-from app.imports.watcher import Progress
-from app.imports.works import Imports
-from app.job_runner import JobRunner, Stopped
-from app.jobs import Jobs
-from app.live import Active
-from app.metrics import Metrics
-from app.model_store import resolve
-from app.model_swap import ModelSwap
-from app.models import Models
-from app.reembedding import Reembedder
-from app.search import Searcher
-from app.sources import Sources
-from app.tracing import tracer_provider
+from app.gallery.gallery import Gallery
+from app.gallery.search import Searcher
+from app.inference.decode_pool import DecodePool
+from app.inference.models import Models
+from app.inference.reembedding import Reembedder
+from app.inference.served_model import Active
+from app.jobs import activation as model_swap
+from app.jobs.activation import ModelSwap
+from app.jobs.imports.add import Progress
+from app.jobs.imports.folder import import_folder
+from app.jobs.imports.jobs import Imports
+from app.jobs.runner import JobRunner, Stopped
+from app.jobs.table import Jobs
+from app.storage.local.blobs import BlobStore
+from app.storage.local.catalog import Catalog
+from app.storage.local.database import Database
+from app.storage.local.indexed_files import Sources
+from app.storage.local.runtime_state import Choices
+from app.telemetry.metrics import Metrics
+from app.telemetry.tracing import tracer_provider
 
 log = structlog.get_logger()
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from app.encoder import Encoder, Vectors, check_images
-from app.images import Pixels
-from app.manifest import Backbone, Manifest
+from app.bundle.encoder import Encoder, Vectors, check_images
+from app.bundle.manifest import Backbone, Manifest
+from app.images.prepare import Pixels
 
 
 class FakeEncoder:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from app.bundle.model_store import Bundle, resolve
 from app.config import load_settings
 from app.errors import GemelloError
-from app.model_store import Bundle, resolve
 from benchmarks.check_sources import sources
 from benchmarks.check_tables import AtSize, as_json, quality_grid, size_grid
 from benchmarks.encoder_speed import measure_speed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.encoder import Encoder
+from app.bundle.encoder import Encoder
 
 _SINGLE, _BATCHES, _BATCH = 60, 8, 32
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.index import FlatIndex, Selection
+from app.index.flat import FlatIndex
+from app.index.vector_index import Selection
 
 ROUNDS, TOP_K = 15, 10
 

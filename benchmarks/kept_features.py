@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from app.bundle.encoder import Encoder, Vectors
+from app.bundle.model_store import resolve
+from app.bundle.runtimes import load_encoder
 from app.config import load_settings
-from app.encoder import Encoder, Vectors
 from app.errors import GemelloError
-from app.index import FlatIndex
-from app.model_store import resolve
-from app.runtimes import load_encoder
+from app.index.flat import FlatIndex
 from benchmarks.check_sources import sources
 from benchmarks.check_tables import Grid
 from benchmarks.default_model import DATA

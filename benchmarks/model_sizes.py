@@ -5,11 +5,11 @@ from pathlib import Path
 
 import keras
 
-from app.encoder import Encoder
-from app.encoder_openvino import OpenVinoEncoder
-from app.manifest import Manifest
-from app.model_store import Bundle
-from app.runtimes import load_encoder
+from app.bundle.encoder import Encoder
+from app.bundle.manifest import Manifest
+from app.bundle.model_store import Bundle
+from app.bundle.openvino import OpenVinoEncoder
+from app.bundle.runtimes import load_encoder
 from trainer.config import read_config
 from trainer.export import export, round_to_half
 from trainer.network.embedder import published, untrained

@@ -31,8 +31,8 @@ import openvino as ov
 from openvino import opset13 as ops
 from PIL import Image, ImageDraw
 
-from app import model_store
-from app.manifest import model_id
+from app.bundle import model_store
+from app.bundle.manifest import model_id
 from gemello.client import ApiError, Client, Unreachable
 from gemello.client.results import Job, SearchAnswer
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app.image_files import image_files, label_of
+from app.images.folder import image_files, label_of
 from benchmarks.check_sources import Sources
 from benchmarks.edited_copies import EDITS, edited, open_original
 

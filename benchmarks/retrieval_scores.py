@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.encoder import Encoder, Vectors
+from app.bundle.encoder import Encoder, Vectors
 from app.errors import ImageError
-from app.images import Pixels, prepare
+from app.images.prepare import Pixels, prepare
 from benchmarks.retrieval_checks import Check, Picture
 from trainer.data.cache_build import TRUSTED
 from trainer.errors import DataError

@@ -29,11 +29,11 @@ from processes import Cost, measure
 from rich.console import Console
 from rich.table import Table
 
-from app.encoder import Vectors
-from app.images import Pixels, prepare_file
-from app.manifest import Manifest
-from app.model_store import resolve
-from app.runtimes import load_encoder
+from app.bundle.encoder import Vectors
+from app.bundle.manifest import Manifest
+from app.bundle.model_store import resolve
+from app.bundle.runtimes import load_encoder
+from app.images.prepare import Pixels, prepare_file
 from trainer.data.records import Record, read_data
 from trainer.evaluate.retrieval import Labelled, retrieval
 

@@ -5,8 +5,8 @@ import httpx
 import pytest
 
 from app.config import Settings
-from tests.serving import in_thread
-from tests.tiny_model import publish_tiny
+from tests.support.serving import in_thread
+from tests.support.tiny_model import publish_tiny
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.images import prepare_file
-from tests.drawings import draw_classes
+from app.images.prepare import prepare_file
+from tests.support.drawings import draw_classes
 from trainer.data import cache, cache_build
 from trainer.data.records import Record, read_data
 from trainer.errors import DataError

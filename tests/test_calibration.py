@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.manifest import Calibration
+from app.bundle.manifest import Calibration
 from trainer.evaluate import calibration
 from trainer.evaluate.calibration import (
     PER_CLASS,

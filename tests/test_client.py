@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from gemello import ApiError, AsyncClient, Client, Unreachable
-from tests.images import picture
-from tests.serving import free_port
+from tests.support.images import picture
+from tests.support.serving import free_port
 
 Answer = tuple[int, dict[str, str], bytes]
 OK: Answer = (200, {}, b'{"items": []}')

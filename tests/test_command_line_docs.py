@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from gemello.cli import app
-from tests.serving import free_port
+from tests.support.serving import free_port
 from tests.test_commands import run
 
 PAGE = (Path(__file__).parents[1] / "docs" / "command_line.md").read_text()

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.images import picture
-from tests.serving import ROOT, clean_environment, free_port
-from tests.tiny_model import publish_tiny
+from tests.support.images import picture
+from tests.support.serving import ROOT, clean_environment, free_port
+from tests.support.tiny_model import publish_tiny
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

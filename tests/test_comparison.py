@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.testing import FakeEncoder
-from tests.drawings import draw_classes
+from tests.support.drawings import draw_classes
 from trainer.errors import DataError
 from trainer.evaluate.bootstrap import difference, interval
 from trainer.evaluate.comparison import compare, intervals, p, points

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drawings import draw_classes
+from tests.support.drawings import draw_classes
 from trainer.data.records import (
     Record,
     divide,

@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import pytest
 
-from app.images import prepare_file
-from app.model_store import resolve
-from app.runtimes import load_encoder
+from app.bundle.model_store import resolve
+from app.bundle.runtimes import load_encoder
+from app.images.prepare import prepare_file
 from benchmarks import default_model
 from benchmarks.check_tables import AtSize
 from benchmarks.model_sizes import encoders_at
-from tests.images import picture
+from tests.support.images import picture
 from trainer.config import TrainConfig, read_config
 from trainer.errors import DataError
 from trainer.evaluate.keras_encoder import KerasEncoder

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.images import encode, photo, picture
+from tests.support.images import encode, photo, picture
 from trainer.data.records import of_split, read_data
 
 ROOT = Path(__file__).parents[1]

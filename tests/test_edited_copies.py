@@ -19,7 +19,7 @@ from benchmarks.edited_copies import (
     rotate,
     screenshot,
 )
-from tests.images import photo
+from tests.support.images import photo
 
 
 def rngs() -> list[np.random.Generator]:

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.images import picture
+from tests.support.images import picture
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "emoji" / "fetch.py"
 

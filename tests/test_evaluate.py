@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.testing import FakeEncoder
-from tests.drawings import draw_classes
+from tests.support.drawings import draw_classes
 from trainer.data.records import read_data
 from trainer.errors import DataError
 from trainer.evaluate.rank import rank

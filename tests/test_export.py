@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from app.encoder import Runtime
-from app.images import prepare_file
-from app.model_store import Bundle
-from app.runtimes import load_encoder
-from tests.drawings import draw_classes
+from app.bundle.encoder import Runtime
+from app.bundle.model_store import Bundle
+from app.bundle.runtimes import load_encoder
+from app.images.prepare import prepare_file
+from tests.support.drawings import draw_classes
 from trainer.config import TrainConfig
 from trainer.evaluate.keras_encoder import KerasEncoder
 from trainer.export import export, round_to_half

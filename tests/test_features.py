@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.images import photo
+from tests.support.images import photo
 from trainer.network.features import predict, predicted, principal_axes, unit
 
 

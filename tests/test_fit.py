@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.tiny_network import build, caches, config
+from tests.support.tiny_network import build, caches, config
 from trainer.batches import stream
 from trainer.batches.draws import Draws
 from trainer.data.cache import ImageCache

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.images import picture
-from tests.serving import free_port
+from tests.support.images import picture
+from tests.support.serving import free_port
 from tests.test_commands import refusal, run
 
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.config import Settings
-from tests.images import picture
-from tests.serving import in_thread
+from tests.support.images import picture
+from tests.support.serving import in_thread
 from tests.test_commands import refusal, run
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.drawings import draw
 from tests.losses.batches import unit
+from tests.support.drawings import draw
 from trainer.data.cache import ImageCache, open_cache
 from trainer.data.records import Record
 from trainer.fit.judge import Judge, recall

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests import tiny_network
+from tests.support import tiny_network
 from trainer.config import TrainConfig
 from trainer.network import embedder as network
 from trainer.network.features import predict, principal_axes, unit

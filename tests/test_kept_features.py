@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.images import prepare_file
+from app.images.prepare import prepare_file
 from benchmarks import kept_features
-from tests import tiny_network
-from tests.tiny_model import publish_tiny
+from tests.support import tiny_network
+from tests.support.tiny_model import publish_tiny
 from trainer.evaluate.keras_encoder import KerasEncoder
 from trainer.network.embedder import Network
 

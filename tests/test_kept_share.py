@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from app.images import Pixels
-from tests import tiny_network
+from app.images.prepare import Pixels
+from tests.support import tiny_network
 from trainer.config import TrainConfig
 from trainer.network.embedder import Network, published
 from trainer.network.features import predict, unit

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.runtimes import load_encoder
-from tests.drawings import draw_classes
+from app.bundle.runtimes import load_encoder
+from tests.support.drawings import draw_classes
 from trainer.config import TrainConfig
 from trainer.data.records import Record, read_data
 from trainer.evaluate.keras_encoder import KerasEncoder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.testing import FakeEncoder
-from tests.drawings import draw_classes
+from tests.support.drawings import draw_classes
 from tests.test_evaluate import random_vectors
 from trainer.data.records import read_data
 from trainer.evaluate import ranks

@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
+from app.bundle.openvino import OpenVinoEncoder
 from app.config import Settings
-from app.encoder_openvino import OpenVinoEncoder
 from gemello.archive import ArchiveError, export_gallery, import_gallery, read_about
 from gemello.client import ApiError, Client
-from tests.images import picture
-from tests.serving import in_thread
+from tests.support.images import picture
+from tests.support.serving import in_thread
+from tests.support.tiny_model import publish_tiny
 from tests.test_commands import run
-from tests.tiny_model import publish_tiny
 
 
 @pytest.fixture

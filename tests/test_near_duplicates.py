@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from app.images import Pixels, prepare
+from app.images.prepare import Pixels, prepare
 from trainer.data import near_duplicates
 from trainer.data.near_duplicates import COLOUR, HAMMING, LOOK, first_twins, look
 

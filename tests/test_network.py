@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.tiny_network import build, caches, config, in_place_of_the_real_one
+from tests.support.tiny_network import build, caches, config, in_place_of_the_real_one
 from trainer.config import TrainConfig
 from trainer.errors import WeightsError
 from trainer.fit.training import fit

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app import model_store
-from tests.drawings import draw_classes
-from tests.serving import ROOT, clean_environment, free_port
+from app.bundle import model_store
+from tests.support.drawings import draw_classes
+from tests.support.serving import ROOT, clean_environment, free_port
 from trainer.errors import ConfigError
 from trainer.fit import replicas
 

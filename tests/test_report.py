@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.manifest import Calibration
+from app.bundle.manifest import Calibration
 from app.testing import FakeEncoder
-from tests.drawings import draw_classes
+from tests.support.drawings import draw_classes
 from trainer.errors import ReportError
 from trainer.evaluate.measurement import Measurement
 from trainer.evaluate.retrieval import measure_data

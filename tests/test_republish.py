@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import model_store
-from app.images import prepare_file
-from app.runtimes import load_encoder
+from app.bundle import model_store
+from app.bundle.runtimes import load_encoder
+from app.images.prepare import prepare_file
 from gemello.cli import main
-from tests import tiny_network
-from tests.drawings import draw_classes
+from tests.support import tiny_network
+from tests.support.drawings import draw_classes
 from trainer.errors import ConfigError
 from trainer.republication import changed
 from trainer.run import train

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app import model_store
-from tests.drawings import draw_classes
-from tests.serving import ROOT, clean_environment
+from app.bundle import model_store
+from tests.support.drawings import draw_classes
+from tests.support.serving import ROOT, clean_environment
 
 KNOBS = {
     "input_size": 32,

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.check_sources import Sources, sources
 from benchmarks.edited_copies import EDITS
 from benchmarks.retrieval_checks import Check, find_checks
-from tests.images import encode, photo, picture
+from tests.support.images import encode, photo, picture
 
 
 def put(path: Path, seed: int = 0) -> None:

@@ -8,8 +8,8 @@ import pytest
 from app.testing import FakeEncoder
 from benchmarks.retrieval_checks import Check, Picture
 from benchmarks.retrieval_scores import embed, measure, scores
-from tests.drawings import draw_classes
-from tests.images import picture
+from tests.support.drawings import draw_classes
+from tests.support.images import picture
 from trainer.errors import DataError
 
 

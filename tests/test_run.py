@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app import model_store
+from app.bundle import model_store
 from app.config import Settings
-from tests.drawings import draw_classes
-from tests.serving import in_thread
+from tests.support.drawings import draw_classes
+from tests.support.serving import in_thread
 from trainer.config import TrainConfig
 from trainer.run import train
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.images import prepare_file
-from tests.drawings import draw_classes
+from app.images.prepare import prepare_file
+from tests.support.drawings import draw_classes
 from tests.test_near_duplicates import photograph
 from trainer.batches.sampling import epoch_batches
 from trainer.data import cache_build

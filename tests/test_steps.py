@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.losses.batches import unit
-from tests.tiny_network import build, config
+from tests.support.tiny_network import build, config
 from trainer.fit.optimizer import Parts
 from trainer.fit.steps import Means, head_step, network_step, triplet_step
 from trainer.losses.distances import mean_pairwise_distance, pair_masks, pairwise

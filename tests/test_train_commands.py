@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.drawings import draw_classes
+from tests.support.drawings import draw_classes
+from tests.support.tiny_model import publish_tiny
 from tests.test_commands import refusal, run
-from tests.tiny_model import publish_tiny
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from app import model_store
+from app.bundle import model_store
 from gemello.cli import main
-from tests.drawings import draw_classes
-from tests.tiny_network import in_place_of_the_real_one
+from tests.support.drawings import draw_classes
+from tests.support.tiny_network import in_place_of_the_real_one
 
 KNOBS = {
     "input_size": 32,

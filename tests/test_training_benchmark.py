@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.images import prepare_file
+from app.images.prepare import prepare_file
 from app.testing import FakeEncoder
-from tests.drawings import draw_classes
-from tests.serving import ROOT
+from tests.support.drawings import draw_classes
+from tests.support.serving import ROOT
 from trainer.evaluate.retrieval import evaluate_queries
 
 GROW = """
@@ -106,7 +106,7 @@ def test_recall_is_that_of_evaluate(benchmark: Any, tmp_path: Path) -> None:
 
 
 def test_ours_is_timed_by_its_own_history(benchmark: Any, tiny_store: Path) -> None:
-    from app.manifest import Manifest
+    from app.bundle.manifest import Manifest
 
     manifest = Manifest.model_validate(
         json.loads((tiny_store / "tiny/1/manifest.json").read_text())

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app import model_store
-from app.manifest import Calibration, Evaluation
-from app.model_store import Bundle
-from app.runtimes import load_encoder
+from app.bundle import model_store
+from app.bundle.manifest import Calibration, Evaluation
+from app.bundle.model_store import Bundle
+from app.bundle.runtimes import load_encoder
 from trainer.config import TrainConfig
 from trainer.data.cache import ImageCache
 from trainer.data.records import Record, Split

@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from app import model_store
-from app.manifest import Manifest, Preprocessing, model_id
-from app.model_store import Bundle
+from app.bundle import model_store
+from app.bundle.manifest import Manifest, Preprocessing, model_id
+from app.bundle.model_store import Bundle
 from trainer.config import TrainConfig
 from trainer.errors import DataError
 from trainer.export import export, round_to_half

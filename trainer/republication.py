@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from app.model_store import Bundle, resolve
+from app.bundle.model_store import Bundle, resolve
 from trainer.config import TrainConfig, read_config
 from trainer.errors import ConfigError, DataError
 from trainer.network.embedder import published

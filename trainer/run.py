@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from app.model_store import Bundle
+from app.bundle.model_store import Bundle
 from trainer.config import TrainConfig
 from trainer.data.cache import ImageCache
 from trainer.errors import DataError, WorkerDone

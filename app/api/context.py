@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.limits import OPEN_PATHS
-from app.metrics import Metrics
+from app.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 

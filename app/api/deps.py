@@ -9,10 +9,10 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from fastapi import Depends, Request, UploadFile
 
-from app.encoder import Vectors
+from app.bundle.encoder import Vectors
 from app.errors import ParameterInvalid
-from app.images import Box
-from app.metadata import MAX_FILENAME, MAX_LABEL, check_metadata, clean_name, kind_of
+from app.gallery.metadata import MAX_FILENAME, MAX_LABEL, check_metadata, clean_name, kind_of
+from app.images.box import Box
 from app.service import Service
 
 MAX_ID = 200

@@ -6,7 +6,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from app.api import answers
+from app.api import responses as answers
 from app.api.errors import problem_of, request_id_of, status_of
 from app.errors import GemelloError
 

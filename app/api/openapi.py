@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.api.answers import Problem
+from app.api.responses import Problem
 
 
 def describe(app: FastAPI) -> None:

@@ -3,8 +3,8 @@
 from http import HTTPStatus
 from typing import Any
 
-from app.api.answers import Problem
 from app.api.errors import MEDIA_TYPE
+from app.api.responses import Problem
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

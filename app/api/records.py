@@ -3,10 +3,10 @@
 from typing import Any
 from urllib.parse import quote
 
-from app.api import answers
-from app.catalog import ImageRecord
-from app.encoder import Vectors
-from app.manifest import Manifest
+from app.api import responses as answers
+from app.bundle.encoder import Vectors
+from app.bundle.manifest import Manifest
+from app.storage.local.catalog import ImageRecord
 
 
 def image_fields(record: ImageRecord, vector: Vectors | None = None) -> dict[str, Any]:

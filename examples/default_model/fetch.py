@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import ImageError
-from app.images import prepare_file
+from app.images.prepare import prepare_file
 from examples.emoji import fetch as emoji
 from trainer.data.near_duplicates import LOOK, first_twins, look
 

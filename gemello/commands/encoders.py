@@ -12,8 +12,8 @@ from gemello.commands.options import model_store
 from gemello.commands.tensorflow import load_tensorflow
 
 if TYPE_CHECKING:
-    from app.encoder import Encoder
-    from app.model_store import Bundle
+    from app.bundle.encoder import Encoder
+    from app.bundle.model_store import Bundle
 
 Model = Annotated[str | None, typer.Option(help="Published model: name or name/version.")]
 Backbone = Annotated[str | None, typer.Option(help="Pretrained network, with --untrained.")]
@@ -112,8 +112,8 @@ def baseline_of(bundle: "Bundle") -> Chosen:
 
 
 def _published(model: str, store: Path | None) -> Chosen:
-    from app.model_store import resolve
-    from app.runtimes import load_encoder
+    from app.bundle.model_store import resolve
+    from app.bundle.runtimes import load_encoder
 
     bundle = resolve(model_store(store), model)
     return Chosen(load_encoder(bundle), bundle.title, bundle)

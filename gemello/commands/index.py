@@ -123,7 +123,7 @@ def _count(job: Job, report: Report) -> None:
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str | None]]:
-    from app.image_files import image_files, label_of
+    from app.images.folder import image_files, label_of
 
     if path.is_dir():
         for file in image_files(path):
@@ -152,7 +152,7 @@ def _upload(
 def _upload_chunk(
     client: Client, chunk: Sequence[tuple[Path, str | None]], known: set[str], report: Report
 ) -> None:
-    from app.gallery import DEFAULT_ID_LENGTH
+    from app.gallery.gallery import DEFAULT_ID_LENGTH
 
     fresh: list[tuple[Path, str | None]] = []
     for path, label in chunk:

@@ -9,7 +9,7 @@ import typer
 from app.errors import ParameterInvalid
 
 if TYPE_CHECKING:
-    from app.encoder import Encoder
+    from app.bundle.encoder import Encoder
     from trainer.evaluate.measurement import Measurement
 
 Queries = Annotated[Path | None, typer.Option(help="Class folders to search with.")]

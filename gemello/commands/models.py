@@ -13,7 +13,7 @@ from gemello.commands.options import DEFAULT, Json, Key, Store, Url, model_store
 from gemello.commands.outputs import print_json, show_facts, tell
 
 if TYPE_CHECKING:
-    from app.model_store import Bundle
+    from app.bundle.model_store import Bundle
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     @models.command("list")
     def list_all(store: Store = None, as_json: Json = False) -> None:
         """List every published model. Example: `gemello models list`"""
-        from app.model_store import list_models
+        from app.bundle.model_store import list_models
 
         folder = model_store(store)
         rows = [_row(folder, title) for title in list_models(folder)]
@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Show what a model is and does; `--json`: its manifest. Example: `gemello models show default`"""
-        from app.model_store import resolve
+        from app.bundle.model_store import resolve
 
         bundle = resolve(model_store(store), model, verify_files=False)
         if as_json:
@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Hold every file of a model to its checksum. Example: `gemello models verify default`"""
-        from app.model_store import resolve
+        from app.bundle.model_store import resolve
 
         bundle = resolve(model_store(store), model)
         count = len(bundle.manifest.files)
@@ -76,7 +76,7 @@ def register(app: typer.Typer) -> None:
         as_json: Json = False,
     ) -> None:
         """Make a version the one that serves. Example: `gemello models use default/2`"""
-        from app.model_store import activate, resolve
+        from app.bundle.model_store import activate, resolve
 
         folder = model_store(store)
         bundle = resolve(folder, model)
@@ -129,7 +129,7 @@ def _facts(bundle: "Bundle") -> dict[str, object]:
 
 
 def _row(store: Path, title: str) -> dict[str, Any]:
-    from app.model_store import active_version, resolve
+    from app.bundle.model_store import active_version, resolve
 
     manifest = resolve(store, title, verify_files=False).manifest
     metrics = manifest.evaluation.metrics if manifest.evaluation else {}

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from app.bundle.model_store import Bundle
 from app.errors import ParameterInvalid
-from app.model_store import Bundle
 from gemello.commands.outputs import print_json
 
 Cache = Annotated[

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         `gemello evaluate --report`. Examples: `gemello report mine --open`, `gemello report mine --out
         mine.html`
         """
-        from app.model_store import resolve
+        from app.bundle.model_store import resolve
 
         check_output("--out", out, ".html")
         bundle = resolve(model_store(store), model, verify_files=False)

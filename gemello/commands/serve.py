@@ -28,8 +28,8 @@ def register(app: typer.Typer) -> None:
         import uvicorn
 
         from app.config import load_settings
-        from app.logs import configure_logs
         from app.main import create_app
+        from app.telemetry.logs import configure_logs
 
         settings = load_settings(host=host, port=port, model=model, data_dir=data_dir)
         settings.check_exposure()

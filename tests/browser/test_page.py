@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from app.config import Settings
-from tests.images import picture
-from tests.serving import in_thread
-from tests.tiny_model import publish_tiny
+from tests.support.images import picture
+from tests.support.serving import in_thread
+from tests.support.tiny_model import publish_tiny
 
 FLAGS = [
     "--no-sandbox",

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.images import picture
-from tests.serving import free_port
+from tests.support.images import picture
+from tests.support.serving import free_port
 
 ROOT = Path(__file__).parents[2]
 BUILD_S, HEALTHY_S = 900, 120

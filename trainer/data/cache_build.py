@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from app.errors import ImageError, ImageUndecodable
-from app.images import ImageLimits, Pixels, prepare
+from app.images.limits import ImageLimits
+from app.images.prepare import Pixels, prepare
 from trainer.data.near_duplicates import LOOK, look
 from trainer.data.records import Record
 from trainer.errors import DataError

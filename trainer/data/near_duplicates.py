@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.images import Pixels
+from app.images.prepare import Pixels
 
 Places = npt.NDArray[np.int64]
 Looks = npt.NDArray[np.void]

@@ -23,9 +23,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from app.encoder import Vectors
-from app.index import FlatIndex
-from app.manifest import Calibration
+from app.bundle.encoder import Vectors
+from app.bundle.manifest import Calibration
+from app.index.flat import FlatIndex
 
 Floats = npt.NDArray[np.float64]
 Matches = npt.NDArray[np.bool_]

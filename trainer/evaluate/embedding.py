@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.encoder import Encoder, Vectors
+from app.bundle.encoder import Encoder, Vectors
 from app.errors import ImageError
-from app.images import Pixels, prepare_file
+from app.images.prepare import Pixels, prepare_file
 from trainer.data.cache_build import TRUSTED
 
 Labels = npt.NDArray[np.object_]

@@ -5,8 +5,8 @@ import hashlib
 import keras
 import numpy as np
 
-from app.encoder import Vectors, check_images
-from app.images import Pixels
+from app.bundle.encoder import Vectors, check_images
+from app.images.prepare import Pixels
 
 _BATCH = 64
 

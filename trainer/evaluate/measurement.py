@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.encoder import Vectors
+from app.bundle.encoder import Vectors
 from trainer.evaluate.embedding import Labels
 from trainer.evaluate.metrics import RECALL_AT
 from trainer.evaluate.pairs import Pairs

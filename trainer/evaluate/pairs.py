@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.encoder import Vectors
+from app.bundle.encoder import Vectors
 from trainer.evaluate.embedding import Labelled
 
 Distances = npt.NDArray[np.float32]

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from app.encoder import Encoder
-from app.image_files import image_files
-from app.index import FlatIndex
+from app.bundle.encoder import Encoder
+from app.images.folder import image_files
+from app.index.flat import FlatIndex
 from trainer.errors import DataError
 from trainer.evaluate.embedding import embed_files
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.encoder import Encoder
-from app.index import FlatIndex
+from app.bundle.encoder import Encoder
+from app.index.flat import FlatIndex
 from trainer.data.records import Record, read_data, without_single_images
 from trainer.errors import DataError
 from trainer.evaluate.embedding import Labelled, embed_files

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from app.model_store import sync
+from app.bundle.model_store import sync
 from trainer.errors import DataError
 
 Weights = list[np.ndarray[Any, Any]]

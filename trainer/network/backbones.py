@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from app.manifest import Backbone as Provenance
+from app.bundle.manifest import Backbone as Provenance
 from trainer.config import Backbone
 from trainer.errors import WeightsError
 from trainer.network import efficientnet_lite0 as lite0

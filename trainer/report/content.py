@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.manifest import Calibration
+from app.bundle.manifest import Calibration
 from trainer.evaluate.measurement import Measurement
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from app.encoder import Vectors
+from app.bundle.encoder import Vectors
 from trainer.evaluate.measurement import Measurement
 from trainer.report.theme import Theme
 from trainer.report.thumbnails import Thumbnails

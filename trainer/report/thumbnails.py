@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from app.errors import ImageError
-from app.images import thumbnail
+from app.images.prepare import thumbnail
 from trainer.data.cache_build import TRUSTED
 
 SIDE = 96

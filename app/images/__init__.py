@@ -1,0 +1,1 @@
+"""Untrusted bytes to RGB uint8, and the image files of folders."""

@@ -1,0 +1,37 @@
+"""The image files of a folder on this machine, and what their places say of them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.errors import SettingsError
+from app.images.formats import SUFFIXES
+
+
+def image_files(root: Path) -> Iterator[Path]:
+    """Every file below ``root`` with an image's suffix, in order; hidden ones are left out.
+
+    Raises ``SettingsError`` when ``root`` is no folder that can be read.
+    """
+    if not root.is_dir():
+        raise SettingsError(f"{root} is not a folder.")
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                continue
+            # Opening a pipe would wait for ever; a dangling link is yielded, to be reported.
+            if path.is_file() or not path.exists():
+                yield path
+
+
+def label_of(path: Path, root: Path) -> str | None:
+    """The first folder below ``root`` on the way to ``path``; None for files directly in it."""
+    parts = path.relative_to(root).parts
+    return shown(parts[0]) if len(parts) > 1 else None
+
+
+def shown(name: str) -> str:
+    """A file's name as valid Unicode, which on Linux it need not be."""
+    return os.fsencode(name).decode(errors="replace")

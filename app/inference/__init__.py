@@ -1,0 +1,1 @@
+"""Bytes to vectors: decoding, batching, and the model that serves."""

@@ -1,0 +1,46 @@
+"""Adds images from addresses on the web."""
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from app.errors import GemelloError, ImportFailure
+from app.gallery.gallery import Gallery, NewImage, OnConflict
+from app.gallery.metadata import MAX_FILENAME, clean_name
+from app.jobs.imports.add import CHUNK, Candidate, add_all, count_added
+from app.jobs.imports.fetch import Fetcher
+from app.jobs.runner import Progress
+
+
+def import_urls(
+    gallery: Gallery,
+    urls: Sequence[str],
+    fetcher: Fetcher,
+    progress: Progress,
+    *,
+    on_conflict: OnConflict = "skip",
+) -> None:
+    """Add the image at each address, from where ``progress`` stands.
+
+    An address that must not be fetched, or gives no image, is told and passed over. Raises
+    ``Stopped`` when there is no use in going on.
+    """
+    progress.total = len(urls)
+    rest = iter(urls[progress.done :])
+    while chunk := list(islice(rest, CHUNK)):
+        candidates = []
+        for url in chunk:
+            progress.check()
+            candidates.append(Candidate(url, _fetched(url, fetcher)))
+        results, failures = add_all(gallery, candidates, progress, on_conflict)
+        progress.advance(len(chunk), count_added(results), failures)
+
+
+def _fetched(url: str, fetcher: Fetcher) -> NewImage | GemelloError:
+    try:
+        data = fetcher.fetch(url)
+    except ImportFailure as exc:
+        return exc
+    name = unquote(PurePosixPath(urlsplit(url).path).name)
+    return NewImage(data=data, filename=clean_name(name, MAX_FILENAME))

@@ -1,0 +1,137 @@
+"""The one thread that works on jobs, in the order they came."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import structlog
+
+from app.errors import GemelloError, Overloaded
+from app.jobs.table import Job, Jobs
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+Work = Callable[[Mapping[str, Any], "Progress"], None]
+
+
+class Stopped(Exception):
+    """Ends a job's work early: it was cancelled, or the service stops."""
+
+
+class Progress:
+    """What a job's work says of itself, and how it learns that it shall stop."""
+
+    def __init__(
+        self, job: Job, jobs: Jobs, stop: threading.Event, cancel: threading.Event
+    ) -> None:
+        self.done, self.total = job.done, job.total
+        self._id, self._jobs, self._stop, self._cancel = job.id, jobs, stop, cancel
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it ends for good; otherwise it goes on after a restart."""
+        return self._cancel.is_set()
+
+    def report(
+        self, done: int, failures: Sequence[tuple[str, GemelloError]] = (), added: int = 0
+    ) -> None:
+        """``done`` items in all; ``added`` and ``failures`` since last time. Raises ``Stopped``."""
+        self.done = done
+        self._jobs.report(self._id, done, self.total, added, failures)
+        self.check()
+
+    def advance(self, items: int, added: int, failures: Sequence[tuple[str, GemelloError]]) -> None:
+        """``items`` more are done, of which ``added`` are new. Raises ``Stopped``."""
+        self.report(self.done + items, failures, added)
+
+    def check(self) -> None:
+        """Raises ``Stopped`` when there is no use in going on."""
+        if self._stop.is_set() or self._cancel.is_set():
+            raise Stopped
+
+    def patiently(self, work: Callable[[], T]) -> T:
+        """``work()``, tried again while the service is busy: searches come first."""
+        while True:
+            try:
+                return work()
+            except Overloaded as exc:
+                self.wait(exc.retry_after_s)
+
+    def wait(self, seconds: float) -> None:
+        """Give way to others. Raises ``Stopped``."""
+        self._stop.wait(seconds)
+        self.check()
+
+
+class JobRunner:
+    """Works on what ``Jobs`` holds; ``kinds`` maps a job's kind to its work.
+
+    Work must be able to begin again: after a restart it is called with the same arguments, and
+    ``progress.done`` is what it last reported.
+    """
+
+    def __init__(self, jobs: Jobs, kinds: Mapping[str, Work]) -> None:
+        self._jobs, self._kinds = jobs, kinds
+        self._wake, self._stop, self._cancel = (threading.Event() for _ in range(3))
+        self._current: str | None = None
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Go on with what an earlier run left, and then with what comes."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End at the next report; the job goes on at the next start."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def wake(self) -> None:
+        """Look for new jobs."""
+        self._wake.set()
+
+    def cancel(self, job_id: str) -> Job:
+        """Stop a job; what it has done stays done. Raises ``JobNotFound``."""
+        with self._lock:
+            self._jobs.move(job_id, "cancelled")
+            if self._current == job_id:
+                self._cancel.set()
+        return self._jobs.get(job_id)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            waiting = self._jobs.unfinished()
+            if waiting:
+                self._work_on(waiting[0])
+            else:
+                self._wake.wait()
+
+    def _work_on(self, job: Job) -> None:
+        with self._lock:
+            if not self._jobs.move(job.id, "running"):
+                return
+            self._current = job.id
+            self._cancel.clear()
+        log.info("job begins", job=job.id, kind=job.kind, done=job.done)
+        try:
+            self._kinds[job.kind](
+                job.arguments, Progress(job, self._jobs, self._stop, self._cancel)
+            )
+        except Stopped:
+            log.info("job stopped", job=job.id)
+        except GemelloError as exc:
+            log.error("job failed", job=job.id, reason=str(exc))
+            self._jobs.move(job.id, "failed", str(exc))
+        except Exception as exc:  # a mistake of ours must not end all later jobs
+            log.exception("job failed", job=job.id)
+            self._jobs.move(job.id, "failed", f"the service made a mistake: {exc}")
+        else:
+            self._jobs.move(job.id, "succeeded")
+            log.info("job done", job=job.id)
+        finally:
+            with self._lock:
+                self._current = None

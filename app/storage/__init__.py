@@ -1,0 +1,1 @@
+"""Where records, vectors and bytes lie: the protocols, and what implements them."""

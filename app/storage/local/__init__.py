@@ -1,0 +1,1 @@
+"""The embedded store: SQLite, files, and an index in memory."""

@@ -1,0 +1,20 @@
+"""What was decided while the service ran, and must hold after a restart."""
+
+from app.storage.local.database import Database
+
+
+class Choices:
+    """A small table of texts by key; durable once a call returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, key: str) -> str | None:
+        with self._database.reading() as db:
+            row = db.execute("SELECT value FROM choices WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put(self, **values: str) -> None:
+        """Write several at once."""
+        with self._database.transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO choices VALUES (?, ?)", list(values.items()))

@@ -1,0 +1,117 @@
+"""Changing what is said of images, listing and removing by filter, over a real port."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from app.config import Settings
+from tests.support.images import picture
+from tests.support.serving import in_thread
+
+
+@pytest.fixture
+def filled(server: httpx.Client) -> httpx.Client:
+    files = [("images", (f"{i}.png", picture(i))) for i in range(6)]
+    data = {
+        "ids": json.dumps([f"id{i}" for i in range(6)]),
+        "labels": json.dumps(["shoe", "shoe", "hat", "hat", None, None]),
+        "metadata": json.dumps([{"price": i, "shop": {"city": "Rome"}} for i in range(6)]),
+    }
+    assert server.post("/gallery", files=files, data=data).status_code == 201
+    return server
+
+
+def listed(server: httpx.Client, **query: Any) -> list[str]:
+    return [image["id"] for image in server.get("/gallery", params=query).json()["images"]]
+
+
+def test_label_and_metadata_change_without_the_rest(filled: httpx.Client) -> None:
+    before = filled.get("/gallery/id2").json()
+    changes = {"label": "cap", "metadata": {"price": 9, "shop": {"zip": 1}, "sale": True}}
+    answer = filled.patch("/gallery/id2", json=changes)
+    assert answer.status_code == 200
+    expected = {"price": 9, "shop": {"city": "Rome", "zip": 1}, "sale": True}
+    assert answer.json() == {**before, "label": "cap", "metadata": expected}
+    assert filled.get("/gallery/id2").json() == answer.json()
+    gone = filled.patch("/gallery/id2", json={"label": None, "metadata": {"shop": None}}).json()
+    assert (gone["label"], gone["metadata"]) == (None, {"price": 9, "sale": True})
+    found = filled.post("/search", files={"image": picture(2)}, data={"filter": '{"sale": true}'})
+    assert [r["id"] for r in found.json()["results"]] == ["id2"]
+    assert filled.patch("/gallery/id2", json={}).json() == gone
+
+
+def test_a_change_lasts(settings: Settings) -> None:
+    with in_thread(settings) as server:
+        server.post("/gallery", files={"images": picture(1)}, data={"ids": '["a"]'})
+        server.patch("/gallery/a", json={"metadata": {"price": 5}})
+    with in_thread(settings) as server:
+        assert server.get("/gallery/a").json()["metadata"] == {"price": 5}
+        assert listed(server, filter='{"price": 5}') == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"label": 5}', "label"),
+        ('{"label": "\\u0000"}', "label"),
+        ('{"metadata": []}', "metadata"),
+        ('{"metadata": null}', "metadata"),
+        ('{"metadata": {"a": NaN}}', "metadata"),
+        ('{"metadata": {"a": 1e999}}', "metadata"),
+        ('{"metadata": {"a": "\\ud800"}}', "metadata"),
+        ('{"metadata": ' + '{"a": ' * 50 + "1" + "}" * 50 + "}", "metadata"),
+        ('{"price": 5}', "price"),
+        ("{", ""),
+    ],
+)
+def test_an_impossible_change_is_refused(filled: httpx.Client, body: str, name: str) -> None:
+    before = filled.get("/gallery/id1").json()
+    headers = {"Content-Type": "application/json"}
+    answer = filled.patch("/gallery/id1", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+    assert name in answer.json()["detail"]
+    assert filled.get("/gallery/id1").json() == before
+
+
+def test_metadata_cannot_grow_beyond_their_limit_by_changes(filled: httpx.Client) -> None:
+    assert filled.patch("/gallery/id1", json={"metadata": {"a": "x" * 9_000}}).status_code == 200
+    answer = filled.patch("/gallery/id1", json={"metadata": {"b": "x" * 9_000}})
+    assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+    assert "16,384" in answer.json()["detail"]
+
+
+def test_a_number_too_large_for_json_is_refused_when_adding(server: httpx.Client) -> None:
+    answer = server.post(
+        "/gallery", files={"images": picture(1)}, data={"metadata": '[{"a": 1e400}]'}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+
+
+def test_unknown_images_are_named(filled: httpx.Client) -> None:
+    answer = filled.patch("/gallery/none", json={"label": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "image_not_found")
+
+
+def test_the_list_can_be_filtered_and_paged(filled: httpx.Client) -> None:
+    assert listed(filled, filter='{"label": "shoe"}') == ["id0", "id1"]
+    assert listed(filled, filter='{"price": {"gte": 2}}', limit=3) == ["id2", "id3", "id4"]
+    first = filled.get("/gallery", params={"filter": '{"price": {"gte": 2}}', "limit": 3}).json()
+    query = {"filter": '{"price": {"gte": 2}}', "cursor": first["next_cursor"]}
+    assert listed(filled, **query) == ["id5"]
+    assert filled.get("/gallery", params={"filter": "x"}).status_code == 422
+
+
+def test_many_can_be_removed_by_a_filter(filled: httpx.Client, settings: Settings) -> None:
+    answer = filled.delete("/gallery", params={"filter": '{"label": {"in": ["shoe", "hat"]}}'})
+    assert (answer.status_code, answer.json()) == (200, {"removed": 4})
+    assert listed(filled) == ["id4", "id5"]
+    found = filled.post("/search", files={"image": picture(1)}, data={"top_k": 10}).json()
+    assert sorted(r["id"] for r in found["results"]) == ["id4", "id5"]
+    files = [path for path in (settings.data_dir / "blobs").rglob("*") if path.is_file()]
+    assert len(files) == 2
+    assert filled.delete("/gallery").status_code == 422, "what to remove must be said"
+    assert filled.delete("/gallery", params={"filter": "[]"}).status_code == 422
+    assert filled.delete("/gallery", params={"filter": "{}"}).json() == {"removed": 2}
+    assert listed(filled) == []

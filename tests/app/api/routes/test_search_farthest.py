@@ -1,0 +1,33 @@
+"""A filter that only the farthest hundredth satisfies still fills the page, over HTTP."""
+
+import json
+
+import httpx
+
+from tests.support.images import encode, photo
+
+COUNT, FAR = 1000, 10
+
+
+def test_a_filter_that_only_the_farthest_satisfy_fills_top_k(server: httpx.Client) -> None:
+    for start in range(0, COUNT, 100):
+        files = [
+            ("images", (f"{seed}.png", encode(photo(seed, 16, 16))))
+            for seed in range(start, start + 100)
+        ]
+        assert server.post("/gallery", files=files).status_code == httpx.codes.CREATED
+    query = {"image": encode(photo(0, 16, 16))}
+
+    def ids(**options: str) -> list[str]:
+        answer = server.post("/search", files=query, data=options).json()
+        return [result["id"] for result in answer["results"]]
+
+    whole = ids(top_k=str(COUNT))
+    assert len(set(whole)) == COUNT
+    farthest = whole[-FAR:]
+    for image_id in farthest:
+        server.patch(f"/gallery/{image_id}", json={"metadata": {"far": True}})
+    wanted = json.dumps({"far": True})
+    assert ids(top_k=str(FAR), filter=wanted) == farthest
+    assert ids(top_k="3", filter=wanted) == farthest[:3]
+    assert ids(top_k="3", offset="8", filter=wanted) == farthest[8:]

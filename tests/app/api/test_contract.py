@@ -1,0 +1,64 @@
+"""The service against its own OpenAPI document: schemathesis makes requests, all its checks hold."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case, GenerationMode
+
+from app.config import Settings
+from tests.support.images import picture
+from tests.support.serving import in_thread
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "docs" / "openapi.json"
+OPERATIONS = [
+    (path, method, mode)
+    for path, methods in json.loads(GOLDEN.read_text())["paths"].items()
+    for method, operation in methods.items()
+    for mode in GenerationMode
+    # A request that says nothing, or only an id, cannot fail to fit the document.
+    if mode is GenerationMode.POSITIVE
+    or "requestBody" in operation
+    or any(parameter["in"] == "query" for parameter in operation.get("parameters", []))
+]
+
+
+@pytest.fixture(scope="module")
+def contract(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Iterator[Any]:
+    served = Settings(
+        data_dir=tmp_path_factory.mktemp("contract"),
+        model_store=tiny_store,
+        model="tiny",
+        sample_gallery=False,
+        log_level="error",
+    )
+    with in_thread(served) as client:
+        fill(client)
+        rules = schemathesis.Config.from_path(ROOT / "schemathesis.toml")
+        yield schemathesis.openapi.from_url(f"{client.base_url}/openapi.json", config=rules)
+
+
+def fill(client: httpx.Client) -> None:
+    client.post("/gallery", files={"images": picture(1)}, data={"ids": '["a"]'})
+
+
+@pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
+def test_every_answer_is_one_that_the_document_names(
+    contract: Any, path: str, method: str, mode: GenerationMode
+) -> None:
+    """Positive requests fit the document, negative ones do not."""
+
+    @settings(
+        max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=contract[path][method].as_strategy(mode))
+    def every_case(case: Case) -> None:
+        case.call_and_validate()
+
+    every_case()

@@ -1,0 +1,292 @@
+"""What holds before a body is read: keys, sizes, deadlines and the number at once."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.config import Settings
+from app.gallery.search import Options, Query, Searcher, SearchPage
+from tests.support.images import picture
+from tests.support.serving import in_thread
+
+READ, WRITE = "read-key", "write-key"
+
+
+def changed(settings: Settings, **changes: object) -> Settings:
+    return settings.model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Iterator[httpx.Client]:
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("guarded"),
+        model_store=tiny_store,
+        model="tiny",
+        sample_gallery=False,
+        read_key=SecretStr(READ),
+        write_key=SecretStr(WRITE),
+    )
+    with in_thread(settings) as client:
+        yield client
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def api_key(key: str) -> dict[str, str]:
+    return {"X-API-Key": key}
+
+
+Call = Callable[[httpx.Client, dict[str, str]], httpx.Response]
+READS: list[Call] = [
+    lambda c, h: c.get("/gallery", headers=h),
+    lambda c, h: c.get("/metrics", headers=h),
+    lambda c, h: c.get("/gallery/none", headers=h),
+    lambda c, h: c.post("/search", files={"image": picture(1)}, headers=h),
+]
+WRITES: list[Call] = [
+    lambda c, h: c.post("/gallery", files={"images": picture(1)}, headers=h),
+    lambda c, h: c.delete("/gallery/none", headers=h),
+]
+
+
+@pytest.mark.parametrize("call", READS + WRITES)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        api_key("wrong"),
+        api_key(""),
+        api_key(READ + "x"),
+        api_key("\xe9"),
+        bearer("wrong"),
+        {"Authorization": f"Basic {READ}"},
+        {"Authorization": READ},
+    ],
+)
+def test_without_a_valid_key_nothing_is_answered(
+    guarded: httpx.Client, call: Call, headers: dict[str, str]
+) -> None:
+    encoded = {name: value.encode("latin-1") for name, value in headers.items()}
+    answer = call(guarded, encoded)  # type: ignore[arg-type]
+    assert (answer.status_code, answer.json()["code"]) == (401, "key_missing")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "headers", [api_key(READ), bearer(READ), {"Authorization": "bearer " + READ}]
+)
+def test_the_read_key_reads_and_does_not_write(
+    guarded: httpx.Client, headers: dict[str, str]
+) -> None:
+    for call in READS:
+        assert call(guarded, headers).status_code in (200, 404)
+    for call in WRITES:
+        answer = call(guarded, headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "key_may_not_write")
+
+
+@pytest.mark.parametrize("headers", [api_key(WRITE), bearer(WRITE)])
+def test_the_write_key_does_both(guarded: httpx.Client, headers: dict[str, str]) -> None:
+    assert [call(guarded, headers).status_code for call in READS] == [200, 200, 404, 200]
+    assert [call(guarded, headers).status_code for call in WRITES] == [201, 404]
+
+
+def test_pages_and_health_need_no_key(guarded: httpx.Client) -> None:
+    for path in ("/", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready"):
+        assert guarded.get(path).status_code == 200, path
+    assert guarded.get("/static/main.js").status_code == 200
+    assert guarded.get("/static/../gallery").status_code == 401
+
+
+def test_a_write_key_alone_leaves_reading_open(settings: Settings) -> None:
+    with in_thread(changed(settings, write_key=SecretStr(WRITE))) as server:
+        for headers in ({}, api_key("wrong"), api_key(WRITE)):
+            assert [call(server, headers).status_code for call in READS] == [200, 200, 404, 200]
+        for headers in ({}, api_key("wrong")):
+            assert [call(server, headers).status_code for call in WRITES] == [401, 401]
+        assert WRITES[0](server, api_key(WRITE)).status_code == 201
+
+
+@contextmanager
+def connection(client: httpx.Client) -> Iterator[socket.socket]:
+    address = (client.base_url.host, client.base_url.port or 80)
+    with socket.create_connection(address, timeout=10) as raw:
+        yield raw
+
+
+def head(path: str, length: int | str, **headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: multipart/form-data; boundary=b"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode()
+
+
+def answer_of(raw: socket.socket) -> tuple[int, bytes]:
+    """The status and all that comes until the server closes."""
+    data = b""
+    while part := raw.recv(65536):
+        data += part
+    return int(data.split(b" ", 2)[1]), data
+
+
+def status_line(raw: socket.socket) -> int:
+    """The status, without waiting for the rest."""
+    data = b""
+    while b"\r\n" not in data:
+        part = raw.recv(65536)
+        assert part, "closed without an answer"
+        data += part
+    return int(data.split(b" ", 2)[1])
+
+
+def test_a_wrong_key_is_refused_before_the_body_is_read(guarded: httpx.Client) -> None:
+    with connection(guarded) as raw:
+        raw.sendall(head("/gallery", 20_000_000, X_API_Key="wrong"))
+        start = time.perf_counter()
+        assert status_line(raw) == 401
+        assert time.perf_counter() - start < 5, "not a byte of the body was sent"
+
+
+def test_a_caller_who_sends_it_all_sees_the_refusal_too(guarded: httpx.Client) -> None:
+    answer = guarded.post("/gallery", files={"images": bytes(20_000_000)}, headers=api_key("wrong"))
+    assert (answer.status_code, answer.json()["code"]) == (401, "key_missing")
+    assert answer.headers["connection"] == "close"
+    assert guarded.get("/health").status_code == 200
+
+
+def test_a_length_over_the_limit_is_refused_before_the_body_is_read(settings: Settings) -> None:
+    with in_thread(changed(settings, max_request_bytes=100_000)) as server:
+        for length in (100_001, 10_000_000_000, 10**19):
+            with connection(server) as raw:
+                raw.sendall(head("/search", length))
+                start = time.perf_counter()
+                assert status_line(raw) == 413
+                assert time.perf_counter() - start < 5
+        assert server.post("/search", files={"image": picture(1)}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Content-Length: -1",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: 5\r\nContent-Length: 5\r\nTransfer-Encoding: nonsense",
+        "Content-Length: abc",
+    ],
+)
+def test_an_impossible_length_is_a_bad_request(guarded: httpx.Client, lines: str) -> None:
+    with connection(guarded) as raw:
+        raw.sendall(f"POST /search HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\nhello".encode())
+        assert status_line(raw) in (400, 401, 501)
+    assert guarded.get("/health").status_code == 200
+
+
+def test_a_slow_body_is_answered_at_the_deadline(settings: Settings) -> None:
+    with in_thread(changed(settings, request_timeout_s=1)) as server:
+        start = time.perf_counter()
+        with connection(server) as raw:
+            raw.sendall(head("/search", 1000) + b"--b\r\n")
+            # A byte now and then must not put the deadline off.
+            dripping = threading.Event()
+            dripper = threading.Thread(target=drip, args=(raw, dripping))
+            dripper.start()
+            try:
+                assert status_line(raw) == 408
+                assert 0.9 < time.perf_counter() - start < 5
+            finally:
+                dripping.set()
+                dripper.join()
+        assert server.post("/search", files={"image": picture(1)}).status_code == 200
+
+
+def drip(raw: socket.socket, stop: threading.Event) -> None:
+    while not stop.wait(0.1):
+        raw.sendall(b"x")
+
+
+def test_a_slow_body_without_a_length_is_answered_too(settings: Settings) -> None:
+    with in_thread(changed(settings, request_timeout_s=0.3)) as server, connection(server) as raw:
+        request = head("/search", 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+        raw.sendall(request + b"5\r\n--b\r\n\r\n")
+        status, data = answer_of(raw)
+        assert status == 408
+        assert b"request_timeout" in data
+
+
+def test_a_caller_who_leaves_mid_upload_harms_nobody(settings: Settings) -> None:
+    with in_thread(changed(settings, max_concurrent_requests=4)) as server:
+        for _ in range(20):
+            with connection(server) as raw:
+                raw.sendall(head("/gallery", 1_000_000) + b"--b\r\n" + bytes(1000))
+        deadline = time.monotonic() + 5
+        while (status := server.post("/search", files={"image": picture(1)}).status_code) == 429:
+            assert time.monotonic() < deadline, "a place is never given back"
+            time.sleep(0.02)
+        assert status == 200
+
+
+def test_more_requests_than_places_are_told_to_come_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, released = threading.Semaphore(0), threading.Event()
+    search = Searcher.search
+
+    def held(searcher: Searcher, query: Query, options: Options) -> SearchPage:
+        inside.release()
+        assert released.wait(10)
+        return search(searcher, query, options)
+
+    monkeypatch.setattr(Searcher, "search", held)
+    with (
+        in_thread(changed(settings, max_concurrent_requests=2)) as server,
+        ThreadPoolExecutor(2) as callers,
+    ):
+        ask = partial(server.post, "/search", files={"image": picture(1)})
+        running = [callers.submit(ask) for _ in range(2)]
+        for _ in running:
+            assert inside.acquire(timeout=10)
+        for answer in (server.get("/gallery"), ask()):
+            assert answer.status_code == 429
+            assert answer.json()["code"] == "overloaded"
+            assert int(answer.headers["retry-after"]) >= 1
+        for path in ("/health", "/health/live", "/metrics"):
+            assert server.get(path).status_code == 200
+        released.set()
+        assert [each.result().status_code for each in running] == [200, 200]
+        assert server.get("/gallery").status_code == 200
+
+
+def test_bodies_that_arrive_slowly_take_no_places(settings: Settings) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(in_thread(changed(settings, max_concurrent_requests=2)))
+        for _ in range(90):
+            raw = stack.enter_context(connection(server))
+            raw.sendall(head("/search", 1000) + b"--b\r\n")
+        for _ in range(5):
+            assert server.post("/search", files={"image": picture(1)}).status_code == 200
+
+
+def test_bodies_may_fill_no_more_than_all_places_could(settings: Settings) -> None:
+    small = changed(settings, max_concurrent_requests=2, max_request_bytes=100_000)
+    part = b'Content-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    with ExitStack() as stack:
+        server = stack.enter_context(in_thread(small))
+        for _ in range(3):
+            raw = stack.enter_context(connection(server))
+            raw.sendall(head("/search", 100_000) + b"--b\r\n" + part + bytes(90_000))
+        deadline = time.monotonic() + 10
+        while server.get("/gallery").status_code != 429:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)

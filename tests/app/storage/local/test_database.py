@@ -1,0 +1,132 @@
+"""The database file: durable, upgraded from older versions, and told apart from what is none."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.errors import StorageUnavailable
+from app.storage.filters import parse_filter
+from app.storage.local import schema
+from app.storage.local.catalog import Catalog
+from app.storage.local.database import Database
+from app.storage.local.schema import SCHEMA_VERSION
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gallery.sqlite3"
+
+
+@pytest.fixture
+def database(path: Path) -> Iterator[Database]:
+    opened = Database(path)
+    yield opened
+    opened.close()
+
+
+def insert(database: Database, value: str) -> None:
+    with database.transaction() as db:
+        db.execute("INSERT INTO sources VALUES (?, 1, 1)", (value,))
+
+
+def count(database: Database) -> int:
+    with database.reading() as db:
+        return int(db.execute("SELECT count(*) FROM sources").fetchone()[0])
+
+
+def test_commits_are_made_to_last(database: Database) -> None:
+    with database.reading() as db:
+        (mode,) = db.execute("PRAGMA journal_mode").fetchone()
+        (level,) = db.execute("PRAGMA synchronous").fetchone()
+    assert (mode, level) == ("wal", 2)
+
+
+def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
+    with pytest.raises(KeyError), database.transaction() as db:
+        db.execute("INSERT INTO sources VALUES ('a', 1, 1)")
+        raise KeyError
+    assert count(database) == 0
+    insert(database, "a")
+    assert count(database) == 1
+
+
+def test_another_programs_lock_is_our_error(path: Path, database: Database) -> None:
+    with database.reading() as db:
+        db.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(path)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StorageUnavailable, match="locked"):
+        insert(database, "a")
+    assert count(database) == 0, "reading goes on"
+    other.rollback()
+    other.close()
+    insert(database, "a")
+
+
+def test_a_database_of_a_newer_version_is_refused(database: Database, path: Path) -> None:
+    database.close()
+    with sqlite3.connect(path) as newer:
+        newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    newer.close()
+    with pytest.raises(StorageUnavailable, match="newer version"):
+        Database(path)
+
+
+def first_version(path: Path, metadata: str) -> None:
+    """A file as the first version of Gemello wrote it, with one image."""
+    old = sqlite3.connect(path)
+    old.executescript(schema._FIRST)
+    old.execute(
+        "INSERT INTO images (id, sha256, filename, label, metadata, width, height, media_type,"
+        " bytes, created_at) VALUES ('a', 's', 'a.png', 'shoe', ?, 1, 1, 'image/png', 1, 'now')",
+        (metadata,),
+    )
+    old.execute("PRAGMA user_version = 1")
+    old.commit()
+    old.close()
+
+
+def test_a_file_of_the_first_version_is_upgraded_and_can_be_filtered(path: Path) -> None:
+    first_version(path, json.dumps({"price": 5}))
+    database = Database(path)
+    catalog = Catalog(database)
+    for text, expected in [('{"price": {"gte": 5}}', ["a"]), ('{"label": "hat"}', [])]:
+        assert catalog.matching(parse_filter(text)) == expected
+    database.close()
+    Database(path).close()
+
+
+def test_an_upgrade_that_fails_leaves_the_old_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_version(path, "{}")
+
+    def broken(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "put_facts", broken)
+        with pytest.raises(StorageUnavailable, match="disk"):
+            Database(path)
+    with sqlite3.connect(path) as old:
+        assert old.execute("PRAGMA user_version").fetchone() == (1,)
+    old.close()
+    Database(path).close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database" * 1000, b"SQLite format 3\0" + b"x" * 9000]
+)
+def test_a_file_that_is_no_database_is_our_error(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(StorageUnavailable, match="not a database"):
+        Database(path)
+
+
+def test_a_folder_in_its_place_is_our_error(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StorageUnavailable, match="unable to open"):
+        Database(path)
