@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from tests.support.images import picture
-from tests.support.serving import ROOT, clean_environment, free_port
+from tests.support.paths import ROOT
+from tests.support.serving import clean_environment, free_port
 from tests.support.tiny_model import publish_tiny
 
 

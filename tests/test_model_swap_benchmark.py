@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gemello.client.results import Model, Query, Result, SearchAnswer
-from tests.support.serving import ROOT
+from tests.support.paths import ROOT
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 
 from app.bundle import model_store
 from tests.support.drawings import draw_classes
-from tests.support.serving import ROOT, clean_environment, free_port
+from tests.support.paths import ROOT
+from tests.support.serving import clean_environment, free_port
 from trainer.errors import ConfigError
 from trainer.fit import replicas
 

@@ -13,7 +13,8 @@ import pytest
 
 from app.bundle import model_store
 from tests.support.drawings import draw_classes
-from tests.support.serving import ROOT, clean_environment
+from tests.support.paths import ROOT
+from tests.support.serving import clean_environment
 
 KNOBS = {
     "input_size": 32,

@@ -15,7 +15,7 @@ import pytest
 from app.images.prepare import prepare_file
 from app.testing import FakeEncoder
 from tests.support.drawings import draw_classes
-from tests.support.serving import ROOT
+from tests.support.paths import ROOT
 from trainer.evaluate.retrieval import evaluate_queries
 
 GROW = """

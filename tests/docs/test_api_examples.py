@@ -15,10 +15,11 @@ import pytest
 
 from app.config import Settings
 from tests.support.images import picture
+from tests.support.paths import ROOT
 from tests.support.serving import in_thread
 from tests.support.tiny_model import publish_tiny
 
-PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+PAGE = ROOT / "docs" / "api.md"
 GOLDEN = PAGE.with_name("openapi.json")
 WRITTEN = "http://127.0.0.1:8000"
 BLOCK = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)

@@ -13,9 +13,9 @@ import pytest
 from app.api.errors import STATUS
 from app.errors import GemelloError
 from tests.support.drawings import draw_classes
+from tests.support.paths import ROOT
 from tests.support.serving import clean_environment, free_port, in_process, wait_ready
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.losses.batches import MARGIN, unit
-from tests.support.serving import ROOT
+from tests.support.paths import ROOT
 from trainer.losses.contrastive import ContrastiveLoss
 from trainer.losses.distances import pairwise
 from trainer.losses.memory import CrossBatchMemory

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 import httpx
@@ -16,8 +15,8 @@ import uvicorn
 
 from app.config import Settings
 from app.main import create_app
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 READY_S = 60
 
 

@@ -10,9 +10,10 @@ from pydantic import SecretStr
 
 from app.config import Settings
 from tests.support.images import picture
+from tests.support.paths import ROOT
 from tests.support.serving import in_thread
 
-GOLDEN = Path(__file__).parents[1] / "docs" / "openapi.json"
+GOLDEN = ROOT / "docs" / "openapi.json"
 OPEN = {"/health", "/health/live", "/health/ready"}
 READING = {"/search", "/search/batch", "/embed", "/compare"}
 OPERATIONS = [

@@ -13,9 +13,9 @@ from schemathesis import Case, GenerationMode
 
 from app.config import Settings
 from tests.support.images import picture
+from tests.support.paths import ROOT
 from tests.support.serving import in_thread
 
-ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "docs" / "openapi.json"
 OPERATIONS = [
     (path, method, mode)

@@ -16,6 +16,7 @@ from app.images.formats import SUPPORTED
 from app.images.limits import ImageLimits
 from app.images.prepare import PreparedImage, prepare, prepare_file, thumbnail
 from tests.support.images import encode, photo, picture
+from tests.support.paths import DATA
 
 FORMATS = {
     "JPEG": "image/jpeg",
@@ -316,7 +317,7 @@ def test_a_file_that_cannot_be_read_is_no_image(tmp_path: Path) -> None:
 
 
 def test_a_heic_is_read_by_its_content() -> None:
-    data = (Path(__file__).parent / "data" / "photo7.heic").read_bytes()
+    data = (DATA / "photo7.heic").read_bytes()
     found = prepare(data, 32)
     assert (found.width, found.height, found.media_type) == (96, 64, "image/heic")
     assert difference(found.pixels, prepare(encode(photo(7)), 32).pixels) < 4

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import logging, structlog
-from app.logs import configure_logs
+from app.telemetry.logs import configure_logs
 configure_logs({style!r}, {level!r})
 log = structlog.get_logger()
 log.debug("quiet")

@@ -2,13 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 
 import httpx
 
 from tests.support.images import picture
+from tests.support.paths import ROOT
 
-DASHBOARD = Path(__file__).parents[1] / "docs" / "grafana.json"
+DASHBOARD = ROOT / "docs" / "grafana.json"
 
 
 def test_every_panel_asks_for_a_metric_that_the_service_reports(server: httpx.Client) -> None:

@@ -173,7 +173,7 @@ def test_a_model_that_fails_is_not_ready_until_it_works_again(
 def test_a_model_that_hangs_is_not_ready_and_the_probe_harms_nobody(
     settings: Settings, encoder: Moody, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.api.health._PROBE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("app.api.routes.health._PROBE_TIMEOUT_S", 0.1)
     with in_thread(settings) as client:
         encoder.released.clear()
         for _ in range(2):
