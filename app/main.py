@@ -13,10 +13,10 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from app import __version__
 from app.api.context import RequestContext
-from app.api.errors import add_error_handlers
+from app.api.handlers import add_error_handlers
 from app.api.limits import RequestLimits
 from app.api.openapi import describe
-from app.api.routes import duplicates, gallery, health, jobs, models, search
+from app.api.routes import adding, duplicates, gallery, health, images, jobs, models, search
 from app.config import Settings
 from app.service import Service
 
@@ -26,7 +26,7 @@ WEB = Path(__file__).with_name("web")
 def create_app(settings: Settings) -> FastAPI:
     """Load the model, open the gallery and build the application.
 
-    Raises ``SettingsError``, ``ModelError`` or ``StorageUnavailable`` with one clear sentence.
+    Raise ``SettingsError``, ``ModelError`` or ``StorageUnavailable``, each with one sentence.
     """
     service = Service(settings)
 
@@ -46,7 +46,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     for router in (
         search.router,
+        adding.router,
         gallery.router,
+        images.router,
         duplicates.router,
         models.router,
         jobs.router,

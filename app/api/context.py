@@ -18,7 +18,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 
 
 class RequestContext:
-    """Gives each request an id, logs it and counts it."""
+    """Give each request an id, log it and count it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

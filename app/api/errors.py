@@ -1,20 +1,47 @@
-"""Errors as HTTP: one table of statuses, one problem body (RFC 9457), and the handlers."""
+"""The HTTP status of every error: one table, and the errors that only HTTP knows."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any
-
-import structlog
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
 
 from app import errors
 
-log = structlog.get_logger()
 
-MEDIA_TYPE = "application/problem+json"
+class RequestRefused(errors.GemelloError):
+    """Base of what only HTTP can get wrong: a body too large or too slow, a key that is missing."""
+
+    title = ""  # the status has a name of its own
+
+
+class BodyTooSlow(RequestRefused):
+    code = "request_timeout"
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"The request's body did not arrive within {limit_s:g} s.")
+        self.limit_s = limit_s
+
+
+class BodyTooLarge(RequestRefused):
+    code = "request_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The request's body is larger than {limit:,} bytes (GEMELLO_MAX_REQUEST_BYTES)."
+        )
+        self.limit = limit
+
+
+class KeyMissing(RequestRefused):
+    code = "key_missing"
+
+    def __init__(self) -> None:
+        super().__init__("Send a valid key, as X-API-Key or Authorization: Bearer.")
+
+
+class KeyMayNotWrite(RequestRefused):
+    code = "key_may_not_write"
+
+    def __init__(self) -> None:
+        super().__init__("This key may read but not write.")
+
 
 # The nearest class in an error's family decides.
 STATUS: Mapping[type[errors.GemelloError], int] = {
@@ -36,97 +63,13 @@ STATUS: Mapping[type[errors.GemelloError], int] = {
     errors.JobConflict: 409,
     errors.Overloaded: 429,
     errors.NotReady: 503,
+    BodyTooSlow: 408,
+    BodyTooLarge: 413,
+    KeyMissing: 401,
+    KeyMayNotWrite: 403,
 }
 
 
-class RequestRefused(errors.GemelloError):
-    """What only HTTP can get wrong: too large a body, too slow, no key."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.refusal = status, code
-
-
 def status_of(error: errors.GemelloError) -> int:
-    if isinstance(error, RequestRefused):
-        return error.status
+    """Return the HTTP status of an error."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-
-
-def problem(
-    status: int, code: str, detail: str, request_id: str, title: str = "", **more: Any
-) -> JSONResponse:
-    """The one error body; ``more`` are extension members."""
-    body = {
-        "type": "about:blank",
-        "title": title or HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": request_id,
-        **more,
-    }
-    headers = {"Retry-After": "1"} if status in (429, 503) else {}
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
-
-
-def problem_of(error: errors.GemelloError, request_id: str, **more: Any) -> JSONResponse:
-    code = error.refusal if isinstance(error, RequestRefused) else error.code
-    title = "" if isinstance(error, RequestRefused) else error.title
-    response = problem(status_of(error), code, str(error), request_id, title, **more)
-    if isinstance(error, errors.Overloaded):
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    return response
-
-
-def request_id_of(request: Request) -> str:
-    return str(request.scope.get("request_id", ""))
-
-
-def add_error_handlers(app: FastAPI) -> None:
-    @app.exception_handler(errors.GemelloError)
-    def _ours(request: Request, exc: errors.GemelloError) -> JSONResponse:
-        return problem_of(exc, request_id_of(request))
-
-    @app.exception_handler(RequestValidationError)
-    def _invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
-        found = [_location_and_message(error) for error in exc.errors()]
-        detail = "; ".join(f"{where}: {message}" for where, message in found)
-        listed = [{"parameter": where, "message": message} for where, message in found]
-        return problem(
-            422,
-            errors.ParameterInvalid.code,
-            f"{detail}.",
-            request_id_of(request),
-            errors.ParameterInvalid.title,
-            errors=listed,
-        )
-
-    @app.exception_handler(HTTPException)
-    def _http(request: Request, exc: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(
-            exc.status_code, "request_malformed"
-        )
-        detail = str(exc.detail)
-        if exc.status_code == HTTPStatus.NOT_FOUND:
-            detail = f"There is nothing at {request.url.path}; see /docs."
-        response = problem(exc.status_code, code, detail, request_id_of(request))
-        response.headers.update(exc.headers or {})
-        return response
-
-    @app.exception_handler(Exception)
-    def _bug(request: Request, exc: Exception) -> JSONResponse:
-        log.error("unhandled error", exc_info=exc)
-        return problem(
-            500,
-            "internal_error",
-            "The service made a mistake; its log has the details under this request id.",
-            request_id_of(request),
-        )
-
-
-def _location_and_message(error: Any) -> tuple[str, str]:
-    where = ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])
-    return where, str(error["msg"]).removeprefix("Value error, ")

@@ -11,7 +11,8 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import RequestRefused, problem_of
+from app.api.errors import BodyTooLarge, BodyTooSlow, KeyMayNotWrite, KeyMissing
+from app.api.problems import problem_of
 from app.config import Settings
 from app.errors import GemelloError, Overloaded
 
@@ -26,7 +27,7 @@ _READING_POSTS = frozenset({"/search", "/search/batch", "/embed", "/compare"})
 
 
 class RequestLimits:
-    """Holds every request to the keys, the number at once, the size and the time."""
+    """Check the keys, the size, the time and the number at once of every request."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
@@ -54,7 +55,7 @@ class RequestLimits:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count what arrives; once too much or too late, our answer replaces the app's.
 
-        A request takes one of the places when its body is there, so that slow callers take none.
+        A request takes a slot when its body has arrived, so that slow callers take none.
         """
         deadline = asyncio.get_running_loop().time() + self._settings.request_timeout_s
         received, answered = 0, False
@@ -72,13 +73,13 @@ class RequestLimits:
                 received += len(message.get("body", b""))
                 self._bytes += len(message.get("body", b""))
                 if received > self._settings.max_request_bytes:
-                    raise self._too_large()
+                    raise BodyTooLarge(self._settings.max_request_bytes)
                 if not message.get("more_body", False):
                     self._check_room()
                     complete = True
                     self._in_progress += 1
             except TimeoutError:
-                refusal = self._too_slow()
+                refusal = BodyTooSlow(self._settings.request_timeout_s)
                 raise refusal from None
             except GemelloError as exc:
                 refusal = exc
@@ -100,30 +101,15 @@ class RequestLimits:
             self._bytes -= received
 
     def _check_room(self) -> None:
-        """Raises ``Overloaded`` when all places are taken, or bodies fill what all of them may."""
-        places = self._settings.max_concurrent_requests
-        if self._in_progress >= places or self._bytes > places * self._settings.max_request_bytes:
+        """Raise ``Overloaded`` when no slot is free, or bodies fill what all slots together could."""
+        slots = self._settings.max_concurrent_requests
+        if self._in_progress >= slots or self._bytes > slots * self._settings.max_request_bytes:
             raise Overloaded()
 
     def _check_length(self, scope: Scope) -> None:
         length = Headers(scope=scope).get("content-length", "")
         if length.isdigit() and int(length) > self._settings.max_request_bytes:
-            raise self._too_large()
-
-    def _too_slow(self) -> RequestRefused:
-        return RequestRefused(
-            408,
-            "request_timeout",
-            f"The request's body did not arrive within {self._settings.request_timeout_s:g} s.",
-        )
-
-    def _too_large(self) -> RequestRefused:
-        return RequestRefused(
-            413,
-            "request_too_large",
-            f"The request's body is larger than {self._settings.max_request_bytes:,} bytes "
-            "(setting MAX_REQUEST_BYTES).",
-        )
+            raise BodyTooLarge(self._settings.max_request_bytes)
 
     def _check_key(self, scope: Scope) -> None:
         path, reads = scope["path"], scope["method"] in {"GET", "HEAD", "OPTIONS"}
@@ -137,10 +123,8 @@ class RequestLimits:
         if may_read and (reads or path in _READING_POSTS):
             return
         if read_key and may_read:
-            raise RequestRefused(403, "key_may_not_write", "This key may read but not write.")
-        raise RequestRefused(
-            401, "key_missing", "Send a valid key, as X-API-Key or Authorization: Bearer."
-        )
+            raise KeyMayNotWrite
+        raise KeyMissing
 
 
 async def _refuse(refusal: GemelloError, scope: Scope, receive: Receive, send: Send) -> None:

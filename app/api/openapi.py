@@ -8,7 +8,7 @@ from app.api.responses import Problem
 
 
 def describe(app: FastAPI) -> None:
-    """Make ``app.openapi()`` document ``Problem`` for every error, a 422 included."""
+    """Let ``app.openapi()`` document ``Problem`` for every error, a 422 included."""
     generate = app.openapi
 
     def document() -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """What callers send: forms, queries and bodies, with examples for the documentation."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
+
+from app.gallery.search import Options
+from app.storage.filters import parse_filter
 
 MAX_TOP_K = 1000
 MAX_OFFSET = 2**53 - 1
@@ -41,7 +44,7 @@ class RankOptions(_Form):
     )
     filter: str | None = Field(
         None,
-        description="JSON object that says which images may be found: metadata keys, `label` and "
+        description="JSON object that says which images to search: metadata keys, `label` and "
         "`filename`, each with a value or with `eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `in`, `nin`, "
         "`exists`; joined by `and`, `or`, `not`. Applied before the nearest are taken.",
         examples=['{"stock": true, "price": {"gte": 5, "lt": 9}}'],
@@ -51,13 +54,29 @@ class RankOptions(_Form):
         min_length=1,
         max_length=200,
         description="`label`, `filename` or a metadata key: only the nearest image of each value is "
-        "answered. Images without a value are answered each.",
+        "returned; images without a value are all returned.",
         examples=["product"],
     )
     flip: bool = Field(False, description="Find mirror images, too.")
     include: list[Literal["embedding"]] = Field(
         [], description="What else to answer: `embedding` gives the vectors of query and results."
     )
+
+    @property
+    def embeddings(self) -> bool:
+        return "embedding" in self.include
+
+    def options(self) -> Options:
+        """Return the domain's options. Raise ``ParameterInvalid`` when the filter is not one."""
+        return Options(
+            top_k=self.top_k,
+            offset=self.offset,
+            max_distance=self.max_distance,
+            min_score=self.min_score,
+            filter=parse_filter(self.filter) if self.filter is not None else None,
+            group_by=self.group_by,
+            embeddings=self.embeddings,
+        )
 
 
 class SearchOptions(RankOptions):
@@ -130,8 +149,8 @@ class AddForm(_Form):
     embeddings_model: str | None = Field(
         None,
         max_length=64,
-        description="Id of the model that made `embeddings`; another one than answers here embeds "
-        "the images anew.",
+        description="Id of the model that made `embeddings`; when another one answers here, the "
+        "images are embedded again.",
     )
     on_conflict: Literal["skip", "replace", "error"] = Field(
         "skip", description="What to do when an id is already there."
@@ -154,11 +173,11 @@ class ImportForm(_Form):
     folder: str | None = Field(
         None,
         max_length=1000,
-        description="Folder below the setting IMPORT_DIR; its subfolders' names become labels.",
+        description="Folder below `GEMELLO_IMPORT_DIR`; its subfolders' names become labels.",
     )
     urls: str | None = Field(
         None,
-        description="JSON list of addresses of images. Needs the setting URL_IMPORT.",
+        description="JSON list of addresses of images. Needs `GEMELLO_URL_IMPORT=1`.",
         examples=['["https://example.com/shoe.jpg"]'],
     )
     on_conflict: Literal["skip", "replace", "error"] = Field(
@@ -208,3 +227,12 @@ class DuplicatesQuery(_Form):
     )
     limit: int = Field(100, ge=1, le=MAX_TOP_K, description="Most groups to return.")
     offset: int = Field(0, ge=0, le=MAX_OFFSET, description="How many groups to pass over first.")
+
+
+T = TypeVar("T", bound=RankOptions)
+
+
+def overridden(query: T, form: RankOptions) -> T:
+    """Return ``query``'s options, each replaced where ``form`` gives it, too."""
+    names = form.model_fields_set & set(type(query).model_fields)
+    return query.model_copy(update={name: getattr(form, name) for name in names})

@@ -2,13 +2,21 @@
 
 import asyncio
 import time
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app import __version__
-from app.api import responses as answers
-from app.api.deps import Started
+from app.api import responses
+from app.api.dependencies import (
+    MetricsDep,
+    Readiness,
+    ReadinessDep,
+    SettingsDep,
+    WatchedGalleryDep,
+    WatchedModelDep,
+)
 from app.api.problems import problems
 from app.errors import GemelloError, NotReady, Overloaded
 
@@ -17,12 +25,55 @@ router = APIRouter(tags=["operation"])
 _PROBE_TIMEOUT_S = 5.0
 
 
+async def _healthy(
+    readiness: ReadinessDep,
+    gallery: WatchedGalleryDep,
+    model: WatchedModelDep,
+    settings: SettingsDep,
+) -> responses.Health:
+    readiness.check_ready()
+    await _check_model(readiness)
+    return responses.Health(
+        status="ok",
+        version=__version__,
+        model=responses.HealthModel.of(model, settings.runtime),
+        gallery=responses.GalleryInfo(images=len(gallery)),
+        uptime_s=round(time.monotonic() - readiness.startup.started, 1),
+    )
+
+
+HealthDep = Annotated[responses.Health, Depends(_healthy)]
+
+
 @router.get("/health", summary="Is it ready?", responses=problems(503))
-async def health(service: Started) -> answers.Health:
-    """Asks the model for an embedding; 503 until the gallery is complete and it answers."""
-    service.check_ready()
+async def health(healthy: HealthDep) -> responses.Health:
+    """Ask the model for an embedding; 503 until the gallery is complete and the model answers."""
+    return healthy
+
+
+@router.get("/health/ready", summary="Is it ready?", responses=problems(503))
+async def ready(healthy: HealthDep) -> responses.Health:
+    """The same as `/health`."""
+    return healthy
+
+
+@router.get("/health/live", summary="Does it live?")
+async def live() -> responses.Live:
+    """Answer as long as the process can; neither model nor disk is asked."""
+    return responses.Live(status="ok")
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics(metrics: MetricsDep) -> Response:
+    # Not in the threads that answer requests: under load these are what is to be seen.
+    rendered = await asyncio.to_thread(metrics.render)
+    return Response(rendered, media_type=CONTENT_TYPE_LATEST)
+
+
+async def _check_model(readiness: Readiness) -> None:
+    """Raise ``NotReady`` unless the model gives an embedding in time."""
     try:
-        probe = service.probe()
+        probe = readiness.probe()
         if probe is not None:
             await asyncio.wait_for(asyncio.wrap_future(probe), _PROBE_TIMEOUT_S)
     except Overloaded as exc:
@@ -33,36 +84,3 @@ async def health(service: Started) -> answers.Health:
         raise
     except Exception as exc:  # each runtime fails in its own way
         raise NotReady(f"the model failed: {exc}") from exc
-    manifest = service.active.live.manifest
-    return answers.Health(
-        status="ok",
-        version=__version__,
-        model=answers.HealthModel(
-            name=manifest.name,
-            version=manifest.version,
-            id=manifest.model_id,
-            dimension=manifest.dimension,
-            runtime=service.settings.runtime,
-        ),
-        gallery=answers.GalleryInfo(images=len(service.gallery)),
-        uptime_s=round(time.monotonic() - service.startup.started, 1),
-    )
-
-
-@router.get("/health/ready", summary="Is it ready?", responses=problems(503))
-async def ready(service: Started) -> answers.Health:
-    """The same as `/health`."""
-    return await health(service)
-
-
-@router.get("/health/live", summary="Does it live?")
-async def live() -> answers.Live:
-    """Answers as long as the process can; asks nothing of the model or the disk."""
-    return answers.Live(status="ok")
-
-
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-async def metrics(service: Started) -> Response:
-    # Not in the threads that answer requests: under load these are what is to be seen.
-    rendered = await asyncio.to_thread(service.metrics.render)
-    return Response(rendered, media_type=CONTENT_TYPE_LATEST)

@@ -2,34 +2,19 @@
 
 from fastapi import APIRouter
 
-from app.api import responses as answers
-from app.api.deps import Serving
+from app.api import responses
+from app.api.dependencies import JobRunnerDep, JobsDep, ModelsDep, ServedModelDep
 from app.api.problems import problems
-from app.api.records import model_info
-from app.api.routes.jobs import job_fields
-from app.jobs.activation import activate as activate_model
+from app.jobs import activation
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 
 @router.get("", summary="List the published models", responses=problems(401, 429, 503))
-def list_models(service: Serving) -> answers.ModelsAnswer:
-    """Lists every model and version of the model store, and says which one answers."""
-    active = service.active.live.manifest
-    return answers.ModelsAnswer(
-        models=[
-            answers.Model(
-                **model_info(model).model_dump(),
-                active=(model.name, model.version) == (active.name, active.version),
-                created=model.created.isoformat(),
-                dimension=model.dimension,
-                input_size=model.input_size,
-                backbone=model.backbone.name,
-                calibrated=model.calibration is not None,
-                metrics=model.evaluation.metrics if model.evaluation else None,
-            )
-            for model in (bundle.manifest for bundle in service.models.all())
-        ]
+def list_models(models: ModelsDep, served: ServedModelDep) -> responses.ModelsAnswer:
+    """List every model and version of the model store, and say which one answers."""
+    return responses.ModelsAnswer(
+        models=[responses.Model.of(bundle.manifest, served) for bundle in models.all()]
     )
 
 
@@ -39,12 +24,12 @@ def list_models(service: Serving) -> answers.ModelsAnswer:
     summary="Let another model answer",
     responses=problems(401, 403, 404, 409, 429, 503),
 )
-def activate(service: Serving, name: str, version: str) -> answers.Job:
-    """Embeds every stored image with the model, beside the old vectors; then the model answers.
+def activate(
+    models: ModelsDep, jobs: JobsDep, runner: JobRunnerDep, name: str, version: str
+) -> responses.Job:
+    """Embed every stored image with the model, beside the old vectors; then the model answers.
 
-    Searches are answered by the old model until then. Answers the job that does it; going back to
-    the model before is the same call, and takes a moment.
+    Searches are answered by the old model until then. The answer is the job that does it; going back
+    to the model before is the same call, and takes a moment.
     """
-    title = f"{name}/{version}"
-    job = activate_model(service.models, service.jobs, service.runner, title)
-    return answers.Job(**job_fields(job))
+    return responses.Job.of(activation.activate(models, jobs, runner, f"{name}/{version}"))

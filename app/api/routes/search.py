@@ -1,31 +1,28 @@
 """POST /search and its relatives: the gallery sorted by distance from images."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Form, Query, Request, Response
 
-from app.api import requests as forms
-from app.api import responses as answers
-from app.api.deps import Serving, clean_filename, parse_box, read_upload
-from app.api.items import item_error, mixed
+from app.api import requests, responses
+from app.api.dependencies import SearcherDep, UploadLimitsDep
+from app.api.elapsed import elapsed_ms
+from app.api.fields import parse_box
+from app.api.multi_status import multi_status
 from app.api.problems import problems
-from app.api.records import image_fields, model_info
+from app.api.uploads import clean_filename
 from app.errors import ImageError, ParameterInvalid
-from app.gallery.search import Embedded, Options, SearchPage
-from app.gallery.search import Query as Asked
-from app.service import Service
-from app.storage.filters import parse_filter
+from app.gallery import search as domain
 
 router = APIRouter(tags=["search"])
 
 # Query images of one search; each costs an inference and a scan.
 MAX_QUERIES = 16
-T = TypeVar("T", bound=forms.RankOptions)
 
 _READING = problems(400, 401, 413, 415, 422, 429, 503)
+_SOME_REFUSED = "Some files are not images"
 
 
 @router.post(
@@ -34,103 +31,93 @@ _READING = problems(400, 401, 413, 415, 422, 429, 503)
     responses={**_READING, **problems(404)},
 )
 def search(
-    service: Serving,
-    form: Annotated[forms.SearchForm, Form(media_type="multipart/form-data")],
-    query: Annotated[forms.SearchOptions, Query()],
-) -> answers.SearchAnswer:
-    """Answers the gallery in ascending Euclidean distance from an image, or from a stored one.
+    searcher: SearcherDep,
+    limits: UploadLimitsDep,
+    form: Annotated[requests.SearchForm, Form(media_type="multipart/form-data")],
+    query: Annotated[requests.SearchOptions, Query()],
+) -> responses.SearchAnswer:
+    """Answer the gallery in ascending Euclidean distance from an image, or from a stored one.
 
     Options may be form fields or query parameters; a form field wins. The image is not stored.
     """
     start = time.perf_counter()
-    options = _joined(query, form)
-    uploads = [*form.image, *form.unlike]
-    _check_number(len(uploads) + len(form.id) + len(form.unlike_id), MAX_QUERIES)
+    options = requests.overridden(query, form)
+    count = len(form.image) + len(form.unlike) + len(form.id) + len(form.unlike_id)
+    if count > MAX_QUERIES:
+        raise ParameterInvalid("images", f"{count} images; at most {MAX_QUERIES} at once")
     if not form.image and not form.id:
         raise ParameterInvalid("image", "send an image, or the id of a stored one")
-    limit = service.settings.max_image_bytes
-    asked = Asked(
-        like=[*(read_upload(upload, limit) for upload in form.image), *form.id],
-        unlike=[*(read_upload(upload, limit) for upload in form.unlike), *form.unlike_id],
+    wanted = domain.Query(
+        like=[*(limits.read(upload) for upload in form.image), *form.id],
+        unlike=[*(limits.read(upload) for upload in form.unlike), *form.unlike_id],
         combine=options.combine,
         box=parse_box(options.box),
         flip=options.flip,
     )
-    page = service.searcher.search(asked, ranking(options))
-    name = clean_filename(form.image[0]) if form.image else None
-    first = query_fields(page.queries[0], None if form.image else form.id[0], name, options)
-    return answers.SearchAnswer(
-        **page_fields(page, first),
-        model=model_info(page.model),
-        took_ms=took_ms(start),
+    page = searcher.search(wanted, options.options())
+    first = responses.Query.of(
+        page.queries[0],
+        image_id=None if form.image else form.id[0],
+        filename=clean_filename(form.image[0]) if form.image else None,
+        embedding=options.embeddings,
     )
+    return responses.SearchAnswer.of(page, first, elapsed_ms(start))
 
 
 @router.post(
     "/search/batch",
     summary="Search for several images at once",
-    response_model=answers.BatchAnswer,
+    response_model=responses.BatchAnswer,
     responses={
-        207: {"model": answers.BatchAnswer, "description": "Some files are no images"},
+        207: {"model": responses.BatchAnswer, "description": _SOME_REFUSED},
         **_READING,
     },
 )
 def search_batch(
-    service: Serving,
+    searcher: SearcherDep,
+    limits: UploadLimitsDep,
     request: Request,
-    form: Annotated[forms.BatchForm, Form(media_type="multipart/form-data")],
-    query: Annotated[forms.RankOptions, Query()],
+    form: Annotated[requests.BatchForm, Form(media_type="multipart/form-data")],
+    query: Annotated[requests.RankOptions, Query()],
 ) -> Response:
-    """Answers each image as `/search` would, in the order sent; options hold for all of them."""
+    """Answer each image as `/search` would, in the order sent; options hold for all of them."""
     start = time.perf_counter()
-    options = _joined(query, form)
-    model, found = service.searcher.search_each(
-        read_all(service, form.images), ranking(options), flip=options.flip
+    options = requests.overridden(query, form)
+    model, pages = searcher.search_each(
+        limits.read_all(form.images), options.options(), flip=options.flip
     )
-    items = []
-    for index, (upload, page) in enumerate(zip(form.images, found, strict=True)):
-        answer, error = None, None
-        if isinstance(page, ImageError):
-            error = item_error(page)
-        else:
-            first = query_fields(page.queries[0], None, clean_filename(upload), options)
-            answer = answers.Page(**page_fields(page, first))
-        items.append(answers.BatchItem(index=index, answer=answer, error=error))
-    errors = [page for page in found if isinstance(page, ImageError)]
-    whole = answers.BatchAnswer(items=items, model=model_info(model), took_ms=took_ms(start))
-    return mixed(request, whole, errors, len(items))
+    items = [
+        responses.BatchItem.of(
+            index, page, filename=clean_filename(upload), embedding=options.embeddings
+        )
+        for index, (upload, page) in enumerate(zip(form.images, pages, strict=True))
+    ]
+    answer = responses.BatchAnswer(
+        items=items, model=responses.ModelInfo.of(model), took_ms=elapsed_ms(start)
+    )
+    return multi_status(request, answer, [page for page in pages if isinstance(page, ImageError)])
 
 
 @router.post(
     "/embed",
     summary="Get the embeddings of images",
-    response_model=answers.EmbedAnswer,
+    response_model=responses.EmbedAnswer,
     responses={
-        207: {"model": answers.EmbedAnswer, "description": "Some files are no images"},
+        207: {"model": responses.EmbedAnswer, "description": _SOME_REFUSED},
         **_READING,
     },
 )
 def embed(
-    service: Serving,
+    searcher: SearcherDep,
+    limits: UploadLimitsDep,
     request: Request,
-    form: Annotated[forms.EmbedForm, Form(media_type="multipart/form-data")],
+    form: Annotated[requests.EmbedForm, Form(media_type="multipart/form-data")],
 ) -> Response:
-    """Answers each image's vector, in the order sent; Euclidean distances between them compare."""
-    found = service.searcher.embed(read_all(service, form.images))
-    items = [
-        answers.EmbedItem(
-            index=index,
-            filename=clean_filename(upload),
-            embedding=None if isinstance(image, ImageError) else image.vectors[0].tolist(),
-            error=item_error(image) if isinstance(image, ImageError) else None,
-        )
-        for index, (upload, image) in enumerate(zip(form.images, found.images, strict=True))
-    ]
-    whole = answers.EmbedAnswer(
-        items=items, dimension=found.model.dimension, model=model_info(found.model)
-    )
-    errors = [image for image in found.images if isinstance(image, ImageError)]
-    return mixed(request, whole, errors, len(items))
+    """Answer each image's vector, in the order sent; Euclidean distances between them compare."""
+    embeddings = searcher.embed(limits.read_all(form.images))
+    answer = responses.EmbedAnswer.of(embeddings, [clean_filename(each) for each in form.images])
+    errors = [image for image in embeddings.images if isinstance(image, ImageError)]
+    return multi_status(request, answer, errors)
 
 
 @router.post(
@@ -139,90 +126,13 @@ def embed(
     responses={**_READING, **problems(404)},
 )
 def compare(
-    service: Serving, form: Annotated[forms.CompareForm, Form(media_type="multipart/form-data")]
-) -> answers.Comparison:
-    """Answers the distance between two images, uploaded or stored, and whether they match."""
+    searcher: SearcherDep,
+    limits: UploadLimitsDep,
+    form: Annotated[requests.CompareForm, Form(media_type="multipart/form-data")],
+) -> responses.Comparison:
+    """Answer the distance between two images, uploaded or stored, and whether they match."""
     if len(form.images) + len(form.id) != 2:
         raise ParameterInvalid("images", "send two images, or ids of stored ones, in all")
-    found = service.searcher.embed([*read_all(service, form.images), *form.id])
-    first, second = (image.vectors[0].astype(np.float64) for image in found.good())
-    distance = float(np.linalg.norm(first - second))
-    return answers.Comparison(
-        distance=distance,
-        score=found.model.score(distance),
-        match=found.model.match(distance),
-        model=model_info(found.model),
-    )
-
-
-def ranking(options: forms.RankOptions) -> Options:
-    """The domain's options. Raises ``ParameterInvalid``."""
-    return Options(
-        top_k=options.top_k,
-        offset=options.offset,
-        max_distance=options.max_distance,
-        min_score=options.min_score,
-        filter=parse_filter(options.filter) if options.filter is not None else None,
-        group_by=options.group_by,
-        embeddings="embedding" in options.include,
-    )
-
-
-def _joined(query: T, form: forms.RankOptions) -> T:
-    names = form.model_fields_set & set(type(query).model_fields)
-    return query.model_copy(update={name: getattr(form, name) for name in names})
-
-
-def page_fields(page: SearchPage, first: answers.Query) -> Mapping[str, Any]:
-    """What every page of results says."""
-    return {
-        "query": first,
-        "results": [
-            answers.Result(
-                rank=match.rank,
-                distance=match.distance,
-                score=page.model.score(match.distance),
-                match=page.model.match(match.distance),
-                group=match.group,
-                **image_fields(match.image, match.vector),
-            )
-            for match in page.matches
-        ],
-        "match": _any_match(page),
-        "total": page.total,
-        "offset": page.offset,
-        "next_offset": page.next_offset,
-    }
-
-
-def _any_match(page: SearchPage) -> bool | None:
-    if page.nearest is not None:
-        return page.model.match(page.nearest)
-    return None if page.model.calibration is None else False
-
-
-def query_fields(
-    image: Embedded, image_id: str | None, name: str | None, options: forms.RankOptions
-) -> answers.Query:
-    return answers.Query(
-        id=image_id,
-        filename=name,
-        width=image.width,
-        height=image.height,
-        embedding=image.vectors[0].tolist() if "embedding" in options.include else None,
-    )
-
-
-def read_all(service: Service, uploads: Sequence[UploadFile]) -> list[bytes]:
-    """The bytes of a bounded number of files. Raises ``ParameterInvalid``."""
-    _check_number(len(uploads), service.settings.max_images_per_request)
-    return [read_upload(upload, service.settings.max_image_bytes) for upload in uploads]
-
-
-def _check_number(count: int, limit: int) -> None:
-    if count > limit:
-        raise ParameterInvalid("images", f"{count} images; at most {limit} at once")
-
-
-def took_ms(start: float) -> float:
-    return round((time.perf_counter() - start) * 1000, 2)
+    embeddings = searcher.embed([*limits.read_all(form.images), *form.id])
+    first, second = (image.vectors[0].astype(np.float64) for image in embeddings.good())
+    return responses.Comparison.of(float(np.linalg.norm(first - second)), embeddings.model)

@@ -1,0 +1,68 @@
+"""What becomes of an exception that a route raises: a problem, always."""
+
+from http import HTTPStatus
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+
+from app.api.problems import problem, problem_of, request_id_of
+from app.api.responses import ParameterError
+from app.errors import GemelloError, ParameterInvalid
+
+log = structlog.get_logger()
+
+# What the framework refuses by itself.
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Let ``app`` answer every exception with a problem."""
+
+    @app.exception_handler(GemelloError)
+    def _ours(request: Request, exc: GemelloError) -> JSONResponse:
+        return problem_of(exc, request_id_of(request))
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
+        invalid = [_parameter_error(error) for error in exc.errors()]
+        return problem(
+            422,
+            ParameterInvalid.code,
+            "; ".join(f"{error.parameter}: {error.message}" for error in invalid) + ".",
+            request_id_of(request),
+            ParameterInvalid.title,
+            errors=invalid,
+        )
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, exc: HTTPException) -> JSONResponse:
+        code = _CODES.get(exc.status_code, "request_malformed")
+        detail = str(exc.detail)
+        if exc.status_code == HTTPStatus.NOT_FOUND:
+            detail = f"There is nothing at {request.url.path}; see /docs."
+        response = problem(exc.status_code, code, detail, request_id_of(request))
+        response.headers.update(exc.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    def _bug(request: Request, exc: Exception) -> JSONResponse:
+        log.error("unhandled error", exc_info=exc)
+        return problem(
+            500,
+            "internal_error",
+            "The service made a mistake; its log has the details under this request id.",
+            request_id_of(request),
+        )
+
+
+def _parameter_error(error: ErrorDetails) -> ParameterError:
+    # A location begins with where the parameter stands: body, query or path.
+    first, *rest = error["loc"]
+    return ParameterError(
+        parameter=".".join(str(part) for part in rest) or str(first),
+        message=error["msg"].removeprefix("Value error, "),
+    )

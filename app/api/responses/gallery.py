@@ -1,0 +1,113 @@
+"""What became of added images, and the gallery as a whole."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field
+
+from app.api.responses.images import Image
+from app.api.responses.models import ModelInfo
+from app.api.responses.problems import ItemError
+from app.bundle.manifest import Manifest
+from app.gallery.gallery import AddResult
+from app.storage.local.catalog import ImageRecord, Summary
+
+
+class Item(BaseModel):
+    index: int = Field(description="Place of the file in the request, from 0.")
+    filename: str | None
+    id: str | None
+    status: Literal["created", "replaced", "skipped", "failed"]
+    error: ItemError | None = None
+
+    @classmethod
+    def of(cls, index: int, result: AddResult, filename: str | None) -> Self:
+        """Describe what became of a file."""
+        return cls(
+            index=index,
+            filename=filename,
+            id=result.id,
+            status=result.status,
+            error=ItemError.of(result.error) if result.error else None,
+        )
+
+
+class AddAnswer(BaseModel):
+    items: list[Item]
+    created: int
+    replaced: int
+    skipped: int
+    failed: int
+
+    @classmethod
+    def of(cls, results: Sequence[AddResult], filenames: Sequence[str | None]) -> Self:
+        """Describe what became of each file."""
+        statuses = [result.status for result in results]
+        return cls(
+            items=[
+                Item.of(index, result, filename)
+                for index, (result, filename) in enumerate(zip(results, filenames, strict=True))
+            ],
+            created=statuses.count("created"),
+            replaced=statuses.count("replaced"),
+            skipped=statuses.count("skipped"),
+            failed=statuses.count("failed"),
+        )
+
+
+class ListAnswer(BaseModel):
+    images: list[Image]
+    total: int
+    next_cursor: str | None
+    model: ModelInfo = Field(description="What made the vectors.")
+
+
+class Removed(BaseModel):
+    removed: int
+
+
+class Group(BaseModel):
+    images: list[Image]
+
+    @classmethod
+    def of(cls, ids: Sequence[str], records: Mapping[str, ImageRecord]) -> Self:
+        """Describe the images of a group that have a record: one may have been removed meanwhile."""
+        return cls(images=[Image.of(records[i]) for i in ids if i in records])
+
+
+class DuplicatesAnswer(BaseModel):
+    groups: list[Group] = Field(description="The largest first.")
+    total: int = Field(description="Groups in all.")
+    offset: int
+    next_offset: int | None = Field(description="Where the next page starts; null on the last.")
+    model: ModelInfo
+    took_ms: float
+
+
+class Stats(BaseModel):
+    images: int
+    searchable: int = Field(description="Images in the index; fewer when files are damaged.")
+    bytes: int = Field(description="Of all image files as they were uploaded.")
+    labels: int = Field(description="Different labels.")
+    media_types: dict[str, int] = Field(examples=[{"image/jpeg": 12}])
+    vectors: dict[str, int] = Field(description="Stored vectors by model id.")
+    oldest: str | None
+    newest: str | None
+    jobs: int = Field(description="Jobs that are not done yet.")
+    model: ModelInfo
+
+    @classmethod
+    def of(cls, summary: Summary, *, searchable: int, jobs: int, model: Manifest) -> Self:
+        """Describe the stored images, those in the index, the unfinished jobs, the served model."""
+        return cls(
+            images=summary.images,
+            searchable=searchable,
+            bytes=summary.bytes,
+            labels=summary.labels,
+            media_types=summary.media_types,
+            vectors=summary.vectors,
+            oldest=summary.oldest,
+            newest=summary.newest,
+            jobs=jobs,
+            model=ModelInfo.of(model),
+        )

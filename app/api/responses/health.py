@@ -1,0 +1,39 @@
+"""Whether the service lives and is ready."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel
+
+from app.api.responses.models import ModelIdentity
+from app.bundle.manifest import Manifest
+
+
+class GalleryInfo(BaseModel):
+    images: int
+
+
+class HealthModel(ModelIdentity):
+    dimension: int
+    runtime: str
+
+    @classmethod
+    def of(cls, model: Manifest, runtime: str) -> Self:
+        return cls(
+            name=model.name,
+            version=model.version,
+            id=model.model_id,
+            dimension=model.dimension,
+            runtime=runtime,
+        )
+
+
+class Health(BaseModel):
+    status: Literal["ok"]
+    version: str
+    model: HealthModel
+    gallery: GalleryInfo
+    uptime_s: float
+
+
+class Live(BaseModel):
+    status: Literal["ok"]

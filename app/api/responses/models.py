@@ -1,0 +1,51 @@
+"""The published models, and the one that answered."""
+
+from typing import Self
+
+from pydantic import BaseModel, Field
+
+from app.bundle.manifest import Manifest
+
+
+class ModelIdentity(BaseModel):
+    name: str = Field(examples=["default"])
+    version: str = Field(examples=["1"])
+    id: str = Field(description="SHA-256 of the serving graph and its preprocessing.")
+
+
+class ModelInfo(ModelIdentity):
+    @classmethod
+    def of(cls, model: Manifest) -> Self:
+        return cls(name=model.name, version=model.version, id=model.model_id)
+
+
+class Model(ModelIdentity):
+    active: bool = Field(description="Whether it is the one that answers.")
+    created: str
+    dimension: int
+    input_size: int
+    backbone: str = Field(examples=["efficientnet_lite0"])
+    calibrated: bool = Field(description="Whether its results have scores.")
+    metrics: dict[str, float] | None = Field(
+        description="Retrieval figures of the published model on its test classes."
+    )
+
+    @classmethod
+    def of(cls, model: Manifest, served: Manifest) -> Self:
+        """Describe a model; ``served`` is the one that answers."""
+        return cls(
+            name=model.name,
+            version=model.version,
+            id=model.model_id,
+            active=(model.name, model.version) == (served.name, served.version),
+            created=model.created.isoformat(),
+            dimension=model.dimension,
+            input_size=model.input_size,
+            backbone=model.backbone.name,
+            calibrated=model.calibration is not None,
+            metrics=model.evaluation.metrics if model.evaluation else None,
+        )
+
+
+class ModelsAnswer(BaseModel):
+    models: list[Model]
