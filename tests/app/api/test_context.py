@@ -29,7 +29,8 @@ def test_ids_differ_and_every_answer_forbids_sniffing(server: httpx.Client) -> N
     assert {answer.headers["x-content-type-options"] for answer in answers} == {"nosniff"}
 
 
-def test_a_label_is_a_route_never_a_path(server: httpx.Client) -> None:
+def test_a_label_is_a_route_never_a_path(fresh_server: httpx.Client) -> None:
+    server = fresh_server
     for name in ("one", "two", "three"):
         server.get(f"/gallery/{name}")
         server.get(f"/{name}")

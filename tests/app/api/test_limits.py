@@ -1,123 +1,24 @@
-"""What holds before a body is read: keys, sizes, deadlines and the number at once."""
+"""What holds before a body is read, and while it is: sizes, deadlines and the number at once."""
 
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from app.config import Settings
 from app.gallery.search import Options, Query, Searcher, SearchPage
 from tests.support.images import picture
 from tests.support.serving import in_thread
 
-READ, WRITE = "read-key", "write-key"
-
 
 def changed(settings: Settings, **changes: object) -> Settings:
     return settings.model_copy(update=changes)
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Iterator[httpx.Client]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("guarded"),
-        model_store=tiny_store,
-        model="tiny",
-        sample_gallery=False,
-        read_key=SecretStr(READ),
-        write_key=SecretStr(WRITE),
-    )
-    with in_thread(settings) as client:
-        yield client
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
-def api_key(key: str) -> dict[str, str]:
-    return {"X-API-Key": key}
-
-
-Call = Callable[[httpx.Client, dict[str, str]], httpx.Response]
-READS: list[Call] = [
-    lambda c, h: c.get("/gallery", headers=h),
-    lambda c, h: c.get("/metrics", headers=h),
-    lambda c, h: c.get("/gallery/none", headers=h),
-    lambda c, h: c.post("/search", files={"image": picture(1)}, headers=h),
-]
-WRITES: list[Call] = [
-    lambda c, h: c.post("/gallery", files={"images": picture(1)}, headers=h),
-    lambda c, h: c.delete("/gallery/none", headers=h),
-]
-
-
-@pytest.mark.parametrize("call", READS + WRITES)
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        api_key("wrong"),
-        api_key(""),
-        api_key(READ + "x"),
-        api_key("\xe9"),
-        bearer("wrong"),
-        {"Authorization": f"Basic {READ}"},
-        {"Authorization": READ},
-    ],
-)
-def test_without_a_valid_key_nothing_is_answered(
-    guarded: httpx.Client, call: Call, headers: dict[str, str]
-) -> None:
-    encoded = {name: value.encode("latin-1") for name, value in headers.items()}
-    answer = call(guarded, encoded)  # type: ignore[arg-type]
-    assert (answer.status_code, answer.json()["code"]) == (401, "key_missing")
-    assert answer.headers["www-authenticate"] == "Bearer"
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["request_id"] == answer.headers["x-request-id"]
-
-
-@pytest.mark.parametrize(
-    "headers", [api_key(READ), bearer(READ), {"Authorization": "bearer " + READ}]
-)
-def test_the_read_key_reads_and_does_not_write(
-    guarded: httpx.Client, headers: dict[str, str]
-) -> None:
-    for call in READS:
-        assert call(guarded, headers).status_code in (200, 404)
-    for call in WRITES:
-        answer = call(guarded, headers)
-        assert (answer.status_code, answer.json()["code"]) == (403, "key_may_not_write")
-
-
-@pytest.mark.parametrize("headers", [api_key(WRITE), bearer(WRITE)])
-def test_the_write_key_does_both(guarded: httpx.Client, headers: dict[str, str]) -> None:
-    assert [call(guarded, headers).status_code for call in READS] == [200, 200, 404, 200]
-    assert [call(guarded, headers).status_code for call in WRITES] == [201, 404]
-
-
-def test_pages_and_health_need_no_key(guarded: httpx.Client) -> None:
-    for path in ("/", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready"):
-        assert guarded.get(path).status_code == 200, path
-    assert guarded.get("/static/main.js").status_code == 200
-    assert guarded.get("/static/../gallery").status_code == 401
-
-
-def test_a_write_key_alone_leaves_reading_open(settings: Settings) -> None:
-    with in_thread(changed(settings, write_key=SecretStr(WRITE))) as server:
-        for headers in ({}, api_key("wrong"), api_key(WRITE)):
-            assert [call(server, headers).status_code for call in READS] == [200, 200, 404, 200]
-        for headers in ({}, api_key("wrong")):
-            assert [call(server, headers).status_code for call in WRITES] == [401, 401]
-        assert WRITES[0](server, api_key(WRITE)).status_code == 201
 
 
 @contextmanager
@@ -160,7 +61,9 @@ def test_a_wrong_key_is_refused_before_the_body_is_read(guarded: httpx.Client) -
 
 
 def test_a_caller_who_sends_it_all_sees_the_refusal_too(guarded: httpx.Client) -> None:
-    answer = guarded.post("/gallery", files={"images": bytes(20_000_000)}, headers=api_key("wrong"))
+    answer = guarded.post(
+        "/gallery", files={"images": bytes(20_000_000)}, headers={"X-API-Key": "wrong"}
+    )
     assert (answer.status_code, answer.json()["code"]) == (401, "key_missing")
     assert answer.headers["connection"] == "close"
     assert guarded.get("/health").status_code == 200
@@ -194,7 +97,7 @@ def test_an_impossible_length_is_a_bad_request(guarded: httpx.Client, lines: str
 
 
 def test_a_slow_body_is_answered_at_the_deadline(settings: Settings) -> None:
-    with in_thread(changed(settings, request_timeout_s=1)) as server:
+    with in_thread(changed(settings, request_timeout_s=0.5)) as server:
         start = time.perf_counter()
         with connection(server) as raw:
             raw.sendall(head("/search", 1000) + b"--b\r\n")
@@ -204,7 +107,7 @@ def test_a_slow_body_is_answered_at_the_deadline(settings: Settings) -> None:
             dripper.start()
             try:
                 assert status_line(raw) == 408
-                assert 0.9 < time.perf_counter() - start < 5
+                assert 0.4 < time.perf_counter() - start < 5
             finally:
                 dripping.set()
                 dripper.join()
@@ -216,7 +119,10 @@ def drip(raw: socket.socket, stop: threading.Event) -> None:
         raw.sendall(b"x")
 
 
-def test_a_slow_body_without_a_length_is_answered_too(settings: Settings) -> None:
+def test_a_slow_body_without_a_length_is_answered_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.api.limits._LINGER_S", 0.1)
     with in_thread(changed(settings, request_timeout_s=0.3)) as server, connection(server) as raw:
         request = head("/search", 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
         raw.sendall(request + b"5\r\n--b\r\n\r\n")
@@ -232,8 +138,7 @@ def test_a_caller_who_leaves_mid_upload_harms_nobody(settings: Settings) -> None
                 raw.sendall(head("/gallery", 1_000_000) + b"--b\r\n" + bytes(1000))
         deadline = time.monotonic() + 5
         while (status := server.post("/search", files={"image": picture(1)}).status_code) == 429:
-            assert time.monotonic() < deadline, "a place is never given back"
-            time.sleep(0.02)
+            assert time.monotonic() < deadline, "a slot is never given back"
         assert status == 200
 
 
@@ -289,4 +194,3 @@ def test_bodies_may_fill_no_more_than_all_places_could(settings: Settings) -> No
         deadline = time.monotonic() + 10
         while server.get("/gallery").status_code != 429:
             assert time.monotonic() < deadline
-            time.sleep(0.02)

@@ -1,6 +1,6 @@
 """POST /search over a real port: order, pages, limits, and every way to get it wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -15,11 +15,13 @@ from tests.support.serving import in_thread
 from tests.support.tiny_model import publish_tiny
 
 
-@pytest.fixture
-def filled(server: httpx.Client) -> httpx.Client:
-    files = [("images", (f"{i}.png", picture(i))) for i in range(25)]
-    assert server.post("/gallery", files=files).status_code == 201
-    return server
+@pytest.fixture(scope="module")
+def filled(make_settings: Callable[[], Settings]) -> Iterator[httpx.Client]:
+    """Twenty-five images, for tests that only look."""
+    with in_thread(make_settings()) as server:
+        files = [("images", (f"{i}.png", picture(i))) for i in range(25)]
+        assert server.post("/gallery", files=files).status_code == 201
+        yield server
 
 
 def search(server: httpx.Client, data: bytes = picture(3), **options: object) -> httpx.Response:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -17,8 +18,8 @@ from tests.support.tiny_model import publish_tiny
 IMAGES = 20
 
 
-@pytest.fixture
-def filled(server: httpx.Client) -> httpx.Client:
+@pytest.fixture(scope="module")
+def filled(make_settings: Callable[[], Settings]) -> Iterator[httpx.Client]:
     """Twenty images: five products of four pictures each, the last product alone in stock."""
     files = [("images", (f"{i}.png", picture(i))) for i in range(IMAGES)]
     metadata = [{"product": i // 4, "stock": i >= 16, "price": i} for i in range(IMAGES)]
@@ -27,8 +28,9 @@ def filled(server: httpx.Client) -> httpx.Client:
         "labels": json.dumps([f"product {i // 4}" for i in range(IMAGES)]),
         "metadata": json.dumps(metadata),
     }
-    assert server.post("/gallery", files=files, data=data).status_code == 201
-    return server
+    with in_thread(make_settings()) as server:
+        assert server.post("/gallery", files=files, data=data).status_code == 201
+        yield server
 
 
 def search(server: httpx.Client, *images: bytes, **options: Any) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """The service against its own OpenAPI document: schemathesis makes requests, all its checks hold."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -27,18 +26,12 @@ OPERATIONS = [
     or "requestBody" in operation
     or any(parameter["in"] == "query" for parameter in operation.get("parameters", []))
 ]
+FEW, MANY = 8, 100
 
 
 @pytest.fixture(scope="module")
-def contract(tmp_path_factory: pytest.TempPathFactory, tiny_store: Path) -> Iterator[Any]:
-    served = Settings(
-        data_dir=tmp_path_factory.mktemp("contract"),
-        model_store=tiny_store,
-        model="tiny",
-        sample_gallery=False,
-        log_level="error",
-    )
-    with in_thread(served) as client:
+def contract(make_settings: Callable[[], Settings]) -> Iterator[Any]:
+    with in_thread(make_settings()) as client:
         fill(client)
         rules = schemathesis.Config.from_path(ROOT / "schemathesis.toml")
         yield schemathesis.openapi.from_url(f"{client.base_url}/openapi.json", config=rules)
@@ -48,17 +41,31 @@ def fill(client: httpx.Client) -> None:
     client.post("/gallery", files={"images": picture(1)}, data={"ids": '["a"]'})
 
 
-@pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
-def test_every_answer_is_one_that_the_document_names(
-    contract: Any, path: str, method: str, mode: GenerationMode
-) -> None:
-    """Positive requests fit the document, negative ones do not."""
-
+def check(contract: Any, path: str, method: str, mode: GenerationMode, examples: int) -> None:
     @settings(
-        max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
     )
     @given(case=contract[path][method].as_strategy(mode))
     def every_case(case: Case) -> None:
         case.call_and_validate()
 
     every_case()
+
+
+@pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
+def test_every_answer_is_one_that_the_document_names(
+    contract: Any, path: str, method: str, mode: GenerationMode
+) -> None:
+    """Positive requests fit the document, negative ones do not."""
+    check(contract, path, method, mode, FEW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
+def test_so_is_every_one_of_many_more(
+    contract: Any, path: str, method: str, mode: GenerationMode
+) -> None:
+    check(contract, path, method, mode, MANY)
