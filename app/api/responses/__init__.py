@@ -1,4 +1,4 @@
-"""What the service answers, with examples for the documentation; ``of`` makes one of the domain's."""
+"""What the service answers, with examples for the documentation; ``of`` takes the domain's types."""
 
 from app.api.responses.gallery import (
     AddAnswer,

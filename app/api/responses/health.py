@@ -18,6 +18,7 @@ class HealthModel(ModelIdentity):
 
     @classmethod
     def of(cls, model: Manifest, runtime: str) -> Self:
+        """Describe the model that answers, and what runs it."""
         return cls(
             name=model.name,
             version=model.version,

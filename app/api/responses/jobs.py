@@ -15,6 +15,7 @@ class JobError(BaseModel):
 
     @classmethod
     def of(cls, error: table.ItemError) -> Self:
+        """Describe why an item of a job failed."""
         return cls(item=error.item, code=error.code, detail=error.detail)
 
 
@@ -33,6 +34,7 @@ class Job(BaseModel):
 
     @classmethod
     def of(cls, job: table.Job) -> Self:
+        """Describe a job."""
         return cls(
             id=job.id,
             kind=job.kind,
@@ -48,6 +50,7 @@ class Job(BaseModel):
         )
 
 
+# The default is for `of` alone: every answer has the errors, and the document says so.
 class JobAnswer(Job, json_schema_serialization_defaults_required=True):
     errors: list[JobError] = Field(
         default_factory=list, description="What failed, by item; the first thousand."
@@ -55,6 +58,7 @@ class JobAnswer(Job, json_schema_serialization_defaults_required=True):
 
     @classmethod
     def of(cls, job: table.Job, errors: Sequence[table.ItemError] = ()) -> Self:
+        """Describe a job and what failed of it."""
         answer = super().of(job)
         answer.errors = [JobError.of(error) for error in errors]
         return answer

@@ -16,6 +16,7 @@ class ModelIdentity(BaseModel):
 class ModelInfo(ModelIdentity):
     @classmethod
     def of(cls, model: Manifest) -> Self:
+        """Name a model."""
         return cls(name=model.name, version=model.version, id=model.model_id)
 
 

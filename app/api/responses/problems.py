@@ -26,6 +26,7 @@ class ItemError(BaseModel):
 
     @classmethod
     def of(cls, error: GemelloError) -> Self:
+        """Describe why a file was refused."""
         return cls(code=error.code, detail=str(error), status=status_of(error))
 
 
