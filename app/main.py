@@ -18,17 +18,19 @@ from app.api.limits import RequestLimits
 from app.api.openapi import describe
 from app.api.routes import duplicates, gallery, health, jobs, models, search
 from app.config import Settings
-from app.service import Service
+from app.service import OpenStores, Service
+from app.storage.local.stores import open_stores
 
 WEB = Path(__file__).with_name("web")
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
     """Load the model, open the gallery and build the application.
 
-    Raises ``SettingsError``, ``ModelError`` or ``StorageUnavailable`` with one clear sentence.
+    ``stores`` opens what the gallery lies in. Raises ``SettingsError``, ``ModelError`` or
+    ``GalleryError`` with one clear sentence.
     """
-    service = Service(settings)
+    service = Service(settings, stores)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from app.api import responses as answers
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Manifest
-from app.storage.local.catalog import ImageRecord
+from app.storage.records import ImageRecord
 
 
 def image_fields(record: ImageRecord, vector: Vectors | None = None) -> dict[str, Any]:

@@ -34,10 +34,6 @@ class VectorIndex(Protocol):
         """Forget ids; unknown ones are ignored."""
         ...
 
-    def ids(self) -> list[str]:
-        """Every id, in no order."""
-        ...
-
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
         """A copy of the vector of each id that is there."""
         ...

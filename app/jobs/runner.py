@@ -2,16 +2,15 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
-from app.errors import GemelloError, Overloaded
+from app.errors import GemelloError
 from app.jobs.table import Job, Jobs
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
 Work = Callable[[Mapping[str, Any], "Progress"], None]
 
 
@@ -49,14 +48,6 @@ class Progress:
         """Raises ``Stopped`` when there is no use in going on."""
         if self._stop.is_set() or self._cancel.is_set():
             raise Stopped
-
-    def patiently(self, work: Callable[[], T]) -> T:
-        """``work()``, tried again while the service is busy: searches come first."""
-        while True:
-            try:
-                return work()
-            except Overloaded as exc:
-                self.wait(exc.retry_after_s)
 
     def wait(self, seconds: float) -> None:
         """Give way to others. Raises ``Stopped``."""

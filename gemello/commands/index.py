@@ -152,7 +152,7 @@ def _upload(
 def _upload_chunk(
     client: Client, chunk: Sequence[tuple[Path, str | None]], known: set[str], report: Report
 ) -> None:
-    from app.gallery.gallery import DEFAULT_ID_LENGTH
+    from app.gallery.new_image import DEFAULT_ID_LENGTH
 
     fresh: list[tuple[Path, str | None]] = []
     for path, label in chunk:

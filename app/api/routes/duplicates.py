@@ -50,5 +50,5 @@ def stats(service: Serving) -> answers.Stats:
         **asdict(service.gallery.summary()),
         searchable=len(service.gallery),
         jobs=len(service.jobs.unfinished()),
-        model=model_info(service.active.live.manifest),
+        model=model_info(service.active.model.manifest),
     )

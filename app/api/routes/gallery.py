@@ -26,12 +26,12 @@ from app.api.records import image_fields, model_info
 from app.api.routes.jobs import job_fields
 from app.api.routes.search import page_fields, query_fields, ranking, took_ms
 from app.errors import GemelloError, ParameterInvalid
-from app.gallery.gallery import AddResult, NewImage
 from app.gallery.metadata import check_metadata
-from app.gallery.search import Query as Asked
+from app.gallery.new_image import AddResult, NewImage
+from app.gallery.query import Query as Asked
 from app.service import Service
 from app.storage.filters import parse_filter
-from app.storage.local.catalog import ImageRecord
+from app.storage.records import ImageRecord
 
 router = APIRouter(prefix="/gallery", tags=["gallery"])
 

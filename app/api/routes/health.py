@@ -33,7 +33,7 @@ async def health(service: Started) -> answers.Health:
         raise
     except Exception as exc:  # each runtime fails in its own way
         raise NotReady(f"the model failed: {exc}") from exc
-    manifest = service.active.live.manifest
+    manifest = service.active.model.manifest
     return answers.Health(
         status="ok",
         version=__version__,

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 @router.get("", summary="List the published models", responses=problems(401, 429, 503))
 def list_models(service: Serving) -> answers.ModelsAnswer:
     """Lists every model and version of the model store, and says which one answers."""
-    active = service.active.live.manifest
+    active = service.active.model.manifest
     return answers.ModelsAnswer(
         models=[
             answers.Model(

@@ -14,8 +14,9 @@ from app.api.items import item_error, mixed
 from app.api.problems import problems
 from app.api.records import image_fields, model_info
 from app.errors import ImageError, ParameterInvalid
-from app.gallery.search import Embedded, Options, SearchPage
-from app.gallery.search import Query as Asked
+from app.gallery.query import Options, SearchPage
+from app.gallery.query import Query as Asked
+from app.inference.embedder import Embedded
 from app.service import Service
 from app.storage.filters import parse_filter
 
