@@ -11,7 +11,7 @@ from app.images.formats import SUFFIXES
 def image_files(root: Path) -> Iterator[Path]:
     """Every file below ``root`` with an image's suffix, in order; hidden ones are left out.
 
-    Raises ``SettingsError`` when ``root`` is no folder that can be read.
+    Raises ``SettingsError`` when ``root`` is not a folder that can be read.
     """
     if not root.is_dir():
         raise SettingsError(f"{root} is not a folder.")

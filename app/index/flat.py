@@ -58,14 +58,16 @@ class FlatIndex:
             vectors = self._vectors()
             # faiss takes what is nearer than a limit, in float32: a little more, looked at again.
             limit = radius**2 + _TOLERANCE * max(1.0, radius**2)
-            starts, _, found = self._index.range_search(vectors[slots], limit)
+            starts, _, candidates = self._index.range_search(vectors[slots], limit)
             near: dict[str, list[str]] = {}
             for row, image_id in enumerate(known):
-                others = found[starts[row] : starts[row + 1]]
-                away = vectors[others].astype(np.float64) - vectors[slots[row]].astype(np.float64)
-                distances = np.sqrt((away**2).sum(axis=1)).astype(np.float32)
-                kept = others[distances <= np.float32(radius)].tolist()
-                near[image_id] = [self._ids[slot] for slot in kept if slot != slots[row]]
+                others = candidates[starts[row] : starts[row + 1]]
+                difference = vectors[others].astype(np.float64) - vectors[slots[row]].astype(
+                    np.float64
+                )
+                distances = np.sqrt((difference**2).sum(axis=1)).astype(np.float32)
+                within = others[distances <= np.float32(radius)].tolist()
+                near[image_id] = [self._ids[slot] for slot in within if slot != slots[row]]
             return near
 
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
@@ -115,9 +117,9 @@ class FlatIndex:
     def _slots_of(self, allowed: Selection) -> "_Allowed":
         slots = self._allowed_slots.get(allowed)
         if slots is None:
-            found = (self._slots.get(image_id) for image_id in allowed.ids)
+            known = (self._slots.get(image_id) for image_id in allowed.ids)
             mask = np.zeros(len(self._ids), bool)
-            mask[[slot for slot in found if slot is not None]] = True
+            mask[[slot for slot in known if slot is not None]] = True
             slots = _Allowed(int(mask.sum()), np.packbits(mask, bitorder="little"))
             self._allowed_slots[allowed] = slots
         return slots

@@ -45,7 +45,7 @@ class Progress:
         self.report(self.done + items, failures, added)
 
     def check(self) -> None:
-        """Raises ``Stopped`` when there is no use in going on."""
+        """Raise ``Stopped`` when the job was cancelled or the service stops."""
         if self._stop.is_set() or self._cancel.is_set():
             raise Stopped
 

@@ -24,7 +24,7 @@ _LOGGED_FAILURES = 20
 
 
 class ImportProgress(Protocol):
-    """Is told how far an import is. Every call raises ``Stopped`` when there is no use in going on."""
+    """Is told how far an import is. Every call may raise ``Stopped`` to end it."""
 
     def advance(self, items: int, added: int, failures: Sequence[Failure]) -> None:
         """``items`` more are done, ``added`` of them new; ``failures`` by name."""

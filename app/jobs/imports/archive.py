@@ -50,7 +50,7 @@ def import_archive(
     """Add every image of the archive, from where ``progress`` stands.
 
     An entry that is not an image is told and passed over; no more than ``max_bytes`` of one are
-    unpacked. Raises ``ArchiveInvalid``, or ``Stopped`` when there is no use in going on.
+    unpacked. Raises ``ArchiveInvalid``, or ``Stopped`` when ``progress`` ends it.
     """
     entries = _entries(path)
     progress.total = len(entries)

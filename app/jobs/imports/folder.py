@@ -25,7 +25,7 @@ def import_folder(
 
     So an image that was removed from the gallery stays removed. A file that is not an image is told to
     ``progress`` and passed over; no more than ``max_bytes`` of it are read. Raises ``SettingsError``
-    when ``root`` is not a folder, ``Stopped`` when there is no use in going on.
+    when ``root`` is not a folder, ``Stopped`` when ``progress`` ends it.
     """
     files = image_files(root)
     while chunk := list(islice(files, CHUNK)):

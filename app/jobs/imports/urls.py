@@ -25,7 +25,7 @@ def import_urls(
     """Add the image at each address, from where ``progress`` stands.
 
     An address that must not be fetched, or gives no image, is told and passed over. Raises
-    ``Stopped`` when there is no use in going on.
+    ``Stopped`` when ``progress`` ends it.
     """
     progress.total = len(urls)
     rest = iter(urls[progress.done :])
