@@ -268,14 +268,10 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class AddAnswer:
-    """What became of each file, in order, and how many of each kind."""
+class ItemList:
+    """What became of each file, in order; also where the service refused them all."""
 
     items: list[Item]
-    created: int
-    replaced: int
-    skipped: int
-    failed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,17 +52,19 @@ class Service(Connection):
         return self.run(service.job(job_id))
 
     def wait(
-        self, job_id: str, watch: Callable[[results.JobDetails], None] = lambda _: None
+        self, job_id: str, watch: Callable[[results.JobDetails], None] | None = None
     ) -> results.JobDetails:
         """Wait until a job has ended, and return it; ``watch`` sees it now and then.
 
         Raises ``ApiError`` and ``Unreachable``.
         """
-        while not (job := self.job(job_id)).finished:
-            watch(job)
+        while True:
+            job = self.job(job_id)
+            if watch is not None:
+                watch(job)
+            if job.finished:
+                return job
             time.sleep(_POLL_S)
-        watch(job)
-        return job
 
     def cancel(self, job_id: str) -> results.Job:
         """Stop a job, and return it; what it has done stays done.
@@ -116,13 +118,15 @@ class AsyncService(AsyncConnection):
 
     @same_doc_as(Service.wait)
     async def wait(
-        self, job_id: str, watch: Callable[[results.JobDetails], None] = lambda _: None
+        self, job_id: str, watch: Callable[[results.JobDetails], None] | None = None
     ) -> results.JobDetails:
-        while not (job := await self.job(job_id)).finished:
-            watch(job)
+        while True:
+            job = await self.job(job_id)
+            if watch is not None:
+                watch(job)
+            if job.finished:
+                return job
             await asyncio.sleep(_POLL_S)
-        watch(job)
-        return job
 
     @same_doc_as(Service.cancel)
     async def cancel(self, job_id: str) -> results.Job:

@@ -67,7 +67,7 @@ def register(app: typer.Typer) -> None:
             return
         print_fields(
             {
-                "images": f"{counts.images:,}, of which {counts.searchable:,} are searchable",
+                "images": f"{counts.images:,} ({counts.searchable:,} searchable)",
                 "bytes": f"{counts.bytes:,}",
                 "labels": counts.labels,
                 "formats": ", ".join(

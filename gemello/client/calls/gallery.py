@@ -49,7 +49,7 @@ def add(
     return Call(
         "POST",
         "/gallery",
-        lambda answer: decode(results.AddAnswer, answer).items,
+        lambda answer: decode(results.ItemList, answer).items,
         data=given({**data, "on_conflict": on_conflict, "embeddings_model": embeddings_model}),
         files=files,
         items=True,
