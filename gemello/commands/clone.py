@@ -1,10 +1,12 @@
 """Commands that need ``app`` or ``trainer``, which a clone and the container have and the wheel lacks."""
 
+from pathlib import Path
 from typing import NoReturn
 
 import typer
 
 _OURS = frozenset({"app", "trainer"})
+_APP = Path(__file__).resolve().parents[2] / "app"
 
 
 def explanation(exc: BaseException, command: str) -> str | None:
@@ -27,11 +29,15 @@ def explanation(exc: BaseException, command: str) -> str | None:
 
 
 def lacks_clone(exc: BaseException) -> bool:
-    """Return whether ``exc`` says that ``app`` or ``trainer`` cannot be imported.
+    """Return whether ``exc`` is an import that fails because there is no clone.
 
-    Another package of that name, which lacks what is in ours, counts as well.
+    That of ``app`` or ``trainer``, or of what they need; a package of the user's own with such a name,
+    which lacks what ours has, counts as well.
     """
-    return isinstance(exc, ImportError) and (exc.name or "").partition(".")[0] in _OURS
+    if not isinstance(exc, ImportError):
+        return False
+    ours = (exc.name or "").partition(".")[0] in _OURS
+    return ours or (isinstance(exc, ModuleNotFoundError) and not _APP.is_dir())
 
 
 def register_stand_in(app: typer.Typer, name: str, exc: ImportError) -> None:

@@ -1,5 +1,7 @@
 """What a command says that lacks the clone, or a package of it."""
 
+from pathlib import Path
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -18,6 +20,14 @@ def test_without_a_clone_one_sentence_says_how_to_get_it(exc: ImportError) -> No
     assert sentence is not None
     assert sentence.startswith("`gemello serve` runs from a clone or the container")
     assert "make setup" in sentence
+
+
+def test_what_the_service_needs_is_missing_with_the_clone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(clone, "_APP", tmp_path / "app")
+    exc = ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
+    assert "`gemello serve` runs from a clone" in str(clone.explanation(exc, "gemello serve"))
 
 
 def test_a_package_that_is_missing_is_named() -> None:
