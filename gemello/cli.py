@@ -75,13 +75,13 @@ for _name in COMMANDS:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command, that of the process unless ``arguments`` are given.
+    """Run a command, the one that the process was started with unless there are ``arguments``.
 
     What goes wrong is one sentence on standard error, never a traceback. Raises ``SystemExit``.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given, prog_name="gemello", standalone_mode=False)
+        code = app(words, prog_name="gemello", standalone_mode=False)
     except TyperException as exc:
         # Where the help was shown instead of an answer, there is no more to say.
         if message := " ".join(exc.format_message().split()):
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _complain("interrupted.")
         code = 130
     except Exception as exc:
-        sentence = clone.explanation(exc, command_path(given))
+        sentence = clone.explanation(exc, command_path(words))
         if sentence is None:
             raise
         _complain(sentence)
@@ -109,13 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def command_path(arguments: Sequence[str]) -> str:
     """Return the command that ``arguments`` name: ``gemello models show`` for ``models show mine/1``."""
-    words, command = ["gemello"], typer.main.get_command(app)
+    path, command = ["gemello"], typer.main.get_command(app)
     for argument in arguments:
         if not isinstance(command, TyperGroup) or argument not in command.commands:
             break
-        words.append(argument)
+        path.append(argument)
         command = command.commands[argument]
-    return " ".join(words)
+    return " ".join(path)
 
 
 def _complain(sentence: str) -> None:

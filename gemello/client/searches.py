@@ -29,12 +29,15 @@ class Searches(Connection):
     ) -> results.SearchAnswer:
         """Return the gallery sorted by distance from one image or several, which are not stored.
 
-        ``like`` are paths, bytes or ids of stored images; ``box`` cuts (x1, y1, x2, y2) in 0–1 out of the
-        query; of several ``combine`` takes the nearest ("best") or their average ("mean"); what is nearer
-        to an image of ``unlike`` is left out. ``top_k`` results from the ``offset``-th on, no farther than
-        ``max_distance``, with a ``score`` of at least ``min_score``, among the images that ``filter``
-        allows; with ``group_by`` only the nearest image of each value of that key. ``flip`` finds mirror
-        images, too; ``embeddings`` adds the vectors.
+        like, unlike: paths, bytes, or ids of stored images; results nearer to an unlike one are left out
+        box: (x1, y1, x2, y2) in 0–1, to search with this part of the image alone
+        combine: distance from the nearest of several images ("best") or from their average ("mean")
+        top_k, offset: how many results, from which on
+        max_distance, min_score: leave out what is farther away, or less likely a match
+        filter: metadata keys, ``label`` and ``filename`` with values or operators, as in docs/api.md
+        group_by: only the nearest image of each value of this key
+        flip: find mirror images, too
+        embeddings: with the vectors of the query and the results
 
         Each result has ``distance``, ``score`` (the probability of a match) and ``match`` (whether it is
         near enough to be called one), None with a model that is not calibrated; ``match`` of the whole

@@ -58,8 +58,8 @@ def parsed_box(text: str | None) -> tuple[float, float, float, float] | None:
     return left, top, right, bottom
 
 
-def model_store(given: Path | None) -> Path:
-    """Return the folder of models: as given, or as the service's settings have it."""
+def model_store(folder: Path | None) -> Path:
+    """Return the folder of models: this one, or that of the service's settings."""
     from app.config import load_settings
 
-    return given or load_settings().model_store
+    return folder or load_settings().model_store

@@ -82,7 +82,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
 def show_left_out(console: Console, bad: Mapping[str, str]) -> None:
     """Print a line for each file that was left out."""
     for path, reason in bad.items():
-        # A name that is no valid Unicode could not be printed.
+        # A name that is not valid Unicode could not be printed.
         name = os.fsencode(path).decode(errors="replace")
         console.print(f"left out {name}: {reason}", markup=False, soft_wrap=True)
 
@@ -97,7 +97,7 @@ def write_bytes(option: str, path: Path, data: bytes) -> None:
 
 def write_json(option: str, path: Path, document: dict[str, Any]) -> None:
     """Write a document, ``-`` being standard output. Raises ``OptionInvalid`` when the disk refuses."""
-    # A file's name that is no valid Unicode is written as the escape that JSON has for it.
+    # A file's name that is not valid Unicode is written as the escape that JSON has for it.
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     data = text.encode("utf-8", errors="backslashreplace")
     if path == STDOUT:

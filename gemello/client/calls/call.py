@@ -39,7 +39,7 @@ class Call(Generic[T]):
     retry: bool = True
 
 
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
+def form_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options as a form takes them, without those that are not set."""
     return {
         name: value if isinstance(value, list) else str(value)

@@ -14,7 +14,7 @@ from gemello.client.calls.call import (
     decoded_as,
     files_of,
     filter_text,
-    given,
+    form_fields,
     image_path,
 )
 from gemello.client.decoding import decode
@@ -50,7 +50,9 @@ def add(
         "POST",
         "/gallery",
         lambda answer: decode(results.ItemList, answer).items,
-        data=given({**data, "on_conflict": on_conflict, "embeddings_model": embeddings_model}),
+        data=form_fields(
+            {**data, "on_conflict": on_conflict, "embeddings_model": embeddings_model}
+        ),
         files=files,
         items=True,
     )
@@ -65,7 +67,7 @@ def page(
         "filter": filter_text(constraint),
         "include": "embedding" if embeddings else None,
     }
-    return Call("GET", "/gallery", decoded_as(results.ImagePage), given(options))
+    return Call("GET", "/gallery", decoded_as(results.ImagePage), form_fields(options))
 
 
 def get(image_id: str) -> Call[results.Image]:

@@ -12,7 +12,7 @@ from gemello.client.calls.call import (
     decoded_as,
     files_of,
     filter_text,
-    given,
+    form_fields,
     image_path,
 )
 
@@ -64,7 +64,7 @@ def search(
     }
     files = [*files_of("image", like), *files_of("unlike", unlike)]
     return Call(
-        "POST", "/search", decoded_as(results.SearchAnswer), data=given(options), files=files
+        "POST", "/search", decoded_as(results.SearchAnswer), data=form_fields(options), files=files
     )
 
 
@@ -73,14 +73,14 @@ def search_batch(images: Sequence[Picture], ranking: Ranking) -> Call[results.Ba
         "POST",
         "/search/batch",
         decoded_as(results.BatchAnswer),
-        data=given(ranking.options()),
+        data=form_fields(ranking.options()),
         files=files_of("images", images),
     )
 
 
 def similar(image_id: str, ranking: Ranking) -> Call[results.SearchAnswer]:
     path = image_path(image_id, "similar")
-    return Call("GET", path, decoded_as(results.SearchAnswer), given(ranking.options()))
+    return Call("GET", path, decoded_as(results.SearchAnswer), form_fields(ranking.options()))
 
 
 def embed(images: Sequence[Picture]) -> Call[results.EmbedAnswer]:
@@ -95,11 +95,11 @@ def compare(first: Picture | str, second: Picture | str) -> Call[results.Compari
         "POST",
         "/compare",
         decoded_as(results.Comparison),
-        data=given({"id": ids}),
+        data=form_fields({"id": ids}),
         files=files_of("images", images),
     )
 
 
 def duplicates(max_distance: float, limit: int, offset: int) -> Call[results.Duplicates]:
-    params = given({"max_distance": max_distance, "limit": limit, "offset": offset})
+    params = form_fields({"max_distance": max_distance, "limit": limit, "offset": offset})
     return Call("GET", "/duplicates", decoded_as(results.Duplicates), params)
