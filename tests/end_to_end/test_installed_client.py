@@ -59,10 +59,12 @@ class Installed:
 
 
 def run(*command: object, cwd: Path) -> Done:
+    environment = {**clean_environment(), "COLUMNS": "200"}
+    environment.pop("PYTHONPATH", None)
     return subprocess.run(
         list(map(str, command)),
         cwd=cwd,
-        env={**clean_environment(), "COLUMNS": "200"},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=300,
