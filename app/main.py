@@ -11,7 +11,6 @@ from fastapi.staticfiles import StaticFiles
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 
-from app import __version__
 from app.api.context import RequestContext
 from app.api.errors import add_error_handlers
 from app.api.limits import RequestLimits
@@ -20,6 +19,7 @@ from app.api.routes import duplicates, gallery, health, jobs, models, search
 from app.config import Settings
 from app.service import OpenStores, Service
 from app.storage.local.stores import open_stores
+from gemello import __version__
 
 WEB = Path(__file__).with_name("web")
 

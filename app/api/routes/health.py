@@ -6,11 +6,11 @@ import time
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app import __version__
 from app.api import responses as answers
 from app.api.deps import Started
 from app.api.problems import problems
 from app.errors import GemelloError, NotReady, Overloaded
+from gemello import __version__
 
 router = APIRouter(tags=["operation"])
 

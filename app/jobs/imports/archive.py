@@ -10,9 +10,9 @@ from app.errors import ArchiveInvalid, GemelloError, ImageUndecodable
 from app.gallery.gallery import Gallery
 from app.gallery.metadata import MAX_FILENAME, MAX_LABEL, clean_name
 from app.gallery.new_image import NewImage, OnConflict
-from app.images.formats import SUFFIXES
 from app.jobs.imports.add import CHUNK, Candidate, add_all, count_added
 from app.jobs.runner import Progress
+from gemello.image_folder import SUFFIXES
 
 # Larger ones would need the extended format; every entry costs memory before the first is read.
 MAX_ENTRIES = 65_534

@@ -4,12 +4,12 @@ import os
 from itertools import islice
 from pathlib import Path
 
-from app.errors import ImageUndecodable
+from app.errors import ImageUndecodable, SettingsError
 from app.gallery.gallery import Gallery
 from app.gallery.new_image import NewImage, OnConflict
-from app.images.folder import image_files, label_of, shown
 from app.jobs.imports.add import CHUNK, Candidate, ImportProgress, add_all, count_added
 from app.storage.local.indexed_files import IndexedFile, IndexedFiles
+from gemello.image_folder import image_files, label_of, shown
 
 
 def import_folder(
@@ -27,6 +27,8 @@ def import_folder(
     ``progress`` and passed over; no more than ``max_bytes`` of it are read. Raises ``SettingsError``
     when ``root`` is not a folder, ``Stopped`` when ``progress`` ends it.
     """
+    if not root.is_dir():
+        raise SettingsError(f"{root} is not a folder.")
     files = image_files(root)
     while chunk := list(islice(files, CHUNK)):
         new = [(path, file) for path in chunk if not known.knows(file := _indexed(path))]

@@ -10,11 +10,11 @@ import pytest
 from app.errors import Overloaded, SettingsError
 from app.gallery.gallery import Gallery
 from app.gallery.new_image import AddResult
-from app.images.folder import image_files, label_of
 from app.jobs.imports import folder as folder_import
 from app.jobs.imports.add import StartupImport
 from app.jobs.imports.folder import import_folder
 from app.jobs.runner import Stopped
+from gemello.image_folder import image_files, label_of
 from tests.support.galleries import Parts, opened
 from tests.support.images import picture
 
