@@ -59,9 +59,9 @@ docs: setup-dev  ## write docs/settings.md and docs/openapi.json from the code
 # openvino-telemetry reports usage to its makers; a self-hosted service must not, and needs it not.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-emit-package openvino-telemetry --custom-compile-command 'make lock'
 lock: setup-dev  ## bring the lock files up to date
-	$(LOCK) pyproject.toml --output-file requirements/serve.txt
-	$(LOCK) pyproject.toml --extra train --constraint requirements/serve.txt --output-file requirements/train.txt
-	$(LOCK) pyproject.toml --extra train --group dev --constraint requirements/train.txt --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --group serve --output-file requirements/serve.txt
+	$(LOCK) pyproject.toml --group train --constraint requirements/serve.txt --output-file requirements/train.txt
+	$(LOCK) pyproject.toml --group dev --constraint requirements/train.txt --output-file requirements/dev.txt
 	$(LOCK) --group bench --constraint requirements/train.txt $(PIP_FIND_LINKS:%=--find-links %) --output-file requirements/bench.txt
 	echo hatchling | $(LOCK) - --constraint requirements/dev.txt --output-file requirements/build.txt
 

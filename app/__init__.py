@@ -1,3 +1,1 @@
 """The service: HTTP, storage and a published model. It never trains and never imports the trainer."""
-
-__version__ = "0.1.0"

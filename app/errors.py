@@ -7,7 +7,7 @@ GemelloError
 │   ├── ImageTypeUnsupported not a format we decode
 │   └── ImageTooLarge        too many bytes, pixels or scans
 ├── ImportFailure            images cannot be had from where they should come from
-│   ├── ArchiveInvalid       no zip archive, or one that is not read
+│   ├── ArchiveInvalid       not a zip archive, or one that cannot be read
 │   ├── AddressRefused       an address that must not be fetched
 │   └── FetchFailed          an address that gave no image
 ├── ParameterInvalid         a parameter has an impossible value
@@ -76,7 +76,7 @@ class ImageTooLarge(ImageError):
 
     def __init__(self, what: str, actual: int, limit: int, setting: str) -> None:
         super().__init__(
-            f"The image has {actual:,} {what}; the limit is {limit:,} (setting {setting})."
+            f"The image has {actual:,} {what}; the limit is {limit:,} (setting GEMELLO_{setting})."
         )
         self.what, self.actual, self.limit, self.setting = what, actual, limit, setting
 

@@ -11,24 +11,26 @@ from fastapi.staticfiles import StaticFiles
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 
-from app import __version__
 from app.api.context import RequestContext
 from app.api.handlers import add_error_handlers
 from app.api.limits import RequestLimits
 from app.api.openapi import describe
 from app.api.routes import adding, duplicates, gallery, health, images, jobs, models, search
 from app.config import Settings
-from app.service import Service
+from app.service import OpenStores, Service
+from app.storage.local.stores import open_stores
+from gemello import __version__
 
 WEB = Path(__file__).with_name("web")
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
     """Load the model, open the gallery and build the application.
 
-    Raise ``SettingsError``, ``ModelError`` or ``StorageUnavailable``, each with one sentence.
+    ``stores`` opens what the gallery lies in. Raises ``SettingsError``, ``ModelError`` or
+    ``GalleryError``, each with one sentence.
     """
-    service = Service(settings)
+    service = Service(settings, stores)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

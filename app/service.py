@@ -1,9 +1,9 @@
 """The running service: its parts, how they start, and whether they are ready. No HTTP."""
 
-import fcntl
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,25 +16,26 @@ import structlog
 from app.bundle.encoder import Vectors
 from app.bundle.model_store import resolve
 from app.config import Settings
-from app.errors import DatabaseMissing, NotReady, SettingsError
+from app.errors import NotReady, SettingsError
 from app.gallery.gallery import Gallery
 from app.gallery.search import Searcher
 from app.inference.decode_pool import DecodePool
+from app.inference.embedder import Embedder
 from app.inference.models import Models
 from app.inference.reembedding import Reembedder
-from app.inference.served_model import Active
-from app.jobs import activation as model_swap
-from app.jobs.activation import ModelSwap
-from app.jobs.imports.add import Progress
+from app.inference.served_model import ActiveModel
+from app.jobs import activation
+from app.jobs.activation import Activation
+from app.jobs.imports.add import StartupImport
 from app.jobs.imports.folder import import_folder
 from app.jobs.imports.jobs import Imports
 from app.jobs.runner import JobRunner, Stopped
 from app.jobs.table import Jobs
-from app.storage.local.blobs import BlobStore
-from app.storage.local.catalog import Catalog
 from app.storage.local.database import Database
-from app.storage.local.indexed_files import Sources
-from app.storage.local.runtime_state import Choices
+from app.storage.local.indexed_files import IndexedFiles
+from app.storage.local.runtime_state import RuntimeState
+from app.storage.local.stores import open_database, open_stores, own
+from app.storage.stores import Stores
 from app.telemetry.metrics import Metrics
 from app.telemetry.tracing import tracer_provider
 
@@ -44,6 +45,7 @@ SAMPLE_GALLERY = Path(__file__).with_name("sample_gallery")
 _FRESH_S = 2.0
 
 State = Literal["starting", "indexing", "ready", "failed", "stopping"]
+OpenStores = Callable[[Path, Database], Stores]
 
 
 @dataclass
@@ -52,17 +54,17 @@ class Startup:
 
     state: State = "starting"
     reason: str = "the gallery is being loaded"
-    progress: Progress | None = None
+    progress: StartupImport | None = None
     started: float = field(default_factory=time.monotonic)
 
 
 class Service:
     """Everything that answers requests, wired from the settings."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Load the model and open the gallery.
+    def __init__(self, settings: Settings, stores: OpenStores = open_stores) -> None:
+        """Load the model and open the gallery, which lies in what ``stores`` opens.
 
-        Raises ``SettingsError``, ``ModelError`` or ``StorageUnavailable``; nothing runs then.
+        Raises ``SettingsError``, ``ModelError`` or ``GalleryError``; nothing runs then.
         """
         self.settings = settings
         # What is misspelt is refused before anything is made.
@@ -74,29 +76,45 @@ class Service:
         with ExitStack() as undo:
             if self.traces:
                 undo.callback(self.traces.shutdown)
-            self._lock = _own(settings.data_dir)
+            self._lock = own(settings.data_dir)
             undo.callback(os.close, self._lock)
-            blobs = BlobStore(settings.data_dir / "blobs")
-            database = settings.data_dir / "gallery.sqlite3"
-            _check_complete(database, blobs, settings.data_dir / "blobs")
-            self._database = Database(database)
+            self._database = open_database(settings.data_dir)
             undo.callback(self._database.close)
-            self.models = Models(settings, Choices(self._database), self.metrics)
-            self.active = Active(self.models.at_start())
+            opened = stores(settings.data_dir, self._database)
+            self.models = Models(settings, RuntimeState(self._database), self.metrics)
+            self.active = ActiveModel(
+                self.models.at_start(), ended=lambda model: opened.gallery.unload(model.id)
+            )
             undo.pop_all()
         self.startup = Startup()
         self._decoder = DecodePool(
             settings.image_limits, threads=settings.decode_threads, queue_size=settings.queue_size
         )
-        catalog = Catalog(self._database)
-        parts = (catalog, blobs, self.active, self._decoder, self.metrics)
-        self.gallery, self.searcher = Gallery(*parts), Searcher(*parts)
+        embedder = Embedder(opened, self._decoder, self.metrics)
+        reembedder = Reembedder(opened.gallery, embedder)
+        self.gallery = Gallery(
+            stores=opened,
+            active=self.active,
+            embedder=embedder,
+            reembedder=reembedder,
+            decoder=self._decoder,
+            metrics=self.metrics,
+        )
+        self.searcher = Searcher(
+            store=opened.gallery, active=self.active, embedder=embedder, metrics=self.metrics
+        )
         self.jobs = Jobs(self._database)
-        reembedder = Reembedder(catalog, blobs, self._decoder)
-        swap = ModelSwap(self.models, self.active, self.gallery, catalog, reembedder)
-        self.imports = Imports(settings, self.gallery, Sources(self._database), self.jobs)
+        self._indexed_files = IndexedFiles(self._database)
+        activate = Activation(
+            models=self.models,
+            active=self.active,
+            gallery=self.gallery,
+            store=opened.gallery,
+            reembedder=reembedder,
+        )
+        self.imports = Imports(settings, self.gallery, self._indexed_files, self.jobs)
         self.imports.collect()
-        self.runner = JobRunner(self.jobs, {model_swap.KIND: swap, **self.imports.kinds})
+        self.runner = JobRunner(self.jobs, {activation.KIND: activate, **self.imports.kinds})
         self._stop, self._loaded = threading.Event(), threading.Event()
         self._starter = threading.Thread(target=self._start, name="startup", daemon=True)
         self._report_gauges()
@@ -134,7 +152,7 @@ class Service:
 
         Raises ``Overloaded`` when the queue is full.
         """
-        batcher = self.active.live.batcher
+        batcher = self.active.model.batcher
         if time.monotonic() - batcher.last_success < _FRESH_S:
             return None
         size = batcher.encoder.input_size
@@ -161,12 +179,12 @@ class Service:
             log.info("ready", seconds=round(time.monotonic() - self.startup.started, 2))
 
     def _index(self, folder: Path) -> None:
-        progress = Progress(str(folder), self._stop)
+        progress = StartupImport(str(folder), self._stop)
         self.startup.state, self.startup.progress = "indexing", progress
         self.startup.reason = f"{folder} is being indexed"
         import_folder(
             self.gallery,
-            Sources(self._database),
+            self._indexed_files,
             folder,
             progress,
             max_bytes=self.settings.max_image_bytes,
@@ -178,7 +196,7 @@ class Service:
             "gemello_gallery_images", "Images in the gallery.", lambda: len(self.gallery)
         )
         self.metrics.gauge(
-            "gemello_queue_depth", "Inferences that wait.", lambda: self.active.live.batcher.depth
+            "gemello_queue_depth", "Inferences that wait.", lambda: self.active.model.batcher.depth
         )
         self.metrics.gauge(
             "gemello_ready", "1 once ready.", lambda: float(self.startup.state == "ready")
@@ -188,32 +206,8 @@ class Service:
             "Jobs that wait or run.",
             lambda: len(self.jobs.unfinished()),
         )
-        self.metrics.info("gemello_model_info", "The model that answers.", self._model_facts)
+        self.metrics.info("gemello_model_info", "The model that answers.", self._model_info)
 
-    def _model_facts(self) -> dict[str, str]:
-        model = self.active.live.manifest
+    def _model_info(self) -> dict[str, str]:
+        model = self.active.model.manifest
         return {"name": model.name, "version": model.version, "id": model.model_id}
-
-
-def _check_complete(database: Path, blobs: BlobStore, images: Path) -> None:
-    """Refuse to begin an empty gallery beside images of an older one. Raises ``DatabaseMissing``."""
-    written = database.is_file() and database.stat().st_size > 0
-    if not written and blobs.holds_images():
-        raise DatabaseMissing(str(database), str(images))
-
-
-def _own(data_dir: Path) -> int:
-    """Take the data folder for this process. Raises ``SettingsError``."""
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as exc:
-        raise SettingsError(f"GEMELLO_DATA_DIR={data_dir} cannot be used: {exc.strerror}.") from exc
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(descriptor)
-        raise SettingsError(
-            f"GEMELLO_DATA_DIR={data_dir} is in use by another Gemello; stop it or name another."
-        ) from exc
-    return descriptor

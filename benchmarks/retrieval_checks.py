@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app.images.folder import image_files, label_of
 from benchmarks.check_sources import Sources
 from benchmarks.edited_copies import EDITS, edited, open_original
+from gemello.image_folder import image_files, label_of
 
 # Longer side from which on a picture is edited.
 _LEAST = 96

@@ -1,5 +1,7 @@
-"""The front door: the command line ``gemello`` and the Python client."""
+"""What talks to a running service: the Python client, and the command line ``gemello``."""
 
 from gemello.client import ApiError, AsyncClient, Client, Unreachable
 
-__all__ = ["ApiError", "AsyncClient", "Client", "Unreachable"]
+__all__ = ["ApiError", "AsyncClient", "Client", "Unreachable", "__version__"]
+
+__version__ = "0.1.0"

@@ -5,8 +5,24 @@ import httpx
 import pytest
 
 from app.config import Settings
+from tests.support import serving
 from tests.support.serving import in_thread
+from tests.support.stores import memory_stores
 from tests.support.tiny_model import publish_tiny
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        choices=["local", "memory"],
+        default="local",
+        help="what servers that run in a thread keep their galleries in",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--store") == "memory":
+        serving.stores = memory_stores
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ def lint() -> subprocess.CompletedProcess[str]:
 def test_the_import_contracts_are_kept() -> None:
     done = lint()
     assert done.returncode == 0, done.stdout
-    assert "6 kept, 0 broken" in done.stdout
+    assert " 0 broken" in done.stdout
 
 
 @pytest.mark.parametrize("module", ["app.main", "gemello.cli"])

@@ -87,7 +87,7 @@ async def _models(service: _Loaded) -> Models:
 
 
 async def _served_model(service: _Loaded) -> Manifest:
-    return service.active.live.manifest
+    return service.active.model.manifest
 
 
 async def _readiness(service: _AnyState) -> Readiness:
@@ -99,7 +99,7 @@ async def _watched_gallery(service: _AnyState) -> Gallery:
 
 
 async def _watched_model(service: _AnyState) -> Manifest:
-    return service.active.live.manifest
+    return service.active.model.manifest
 
 
 async def _settings(service: _AnyState) -> Settings:

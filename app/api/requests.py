@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.gallery.search import Options
+from app.gallery.query import Options
 from app.storage.filters import parse_filter
 
 MAX_TOP_K = 1000

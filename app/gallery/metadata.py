@@ -1,4 +1,4 @@
-"""What a caller says of an image: a JSON object, of bounded size and depth."""
+"""An image's metadata: a JSON object of bounded size and depth."""
 
 import json
 import unicodedata
@@ -14,30 +14,30 @@ MAX_DEPTH = 16
 
 
 def check_metadata(value: object) -> dict[str, Any]:
-    """An object that can be stored, filtered and given back. Raises ``ParameterInvalid``."""
+    """Return ``value``, an object that can be stored and filtered. Raises ``ParameterInvalid``."""
     if not isinstance(value, dict):
         raise ParameterInvalid("metadata", f"expected an object, got {kind_of(value)}")
     if _depth(value) > MAX_DEPTH:
-        raise ParameterInvalid("metadata", f"an object may be {MAX_DEPTH} deep")
+        raise ParameterInvalid("metadata", f"at most {MAX_DEPTH} levels are allowed")
     try:
         size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
     except UnicodeEncodeError as exc:
-        raise ParameterInvalid("metadata", "it holds text that is not valid Unicode") from exc
+        raise ParameterInvalid("metadata", "it contains text that is not valid Unicode") from exc
     except ValueError as exc:
-        raise ParameterInvalid("metadata", "it holds a number that is too large") from exc
+        raise ParameterInvalid("metadata", "it contains a number that is too large") from exc
     if size > MAX_BYTES:
-        raise ParameterInvalid("metadata", f"an object may take {MAX_BYTES:,} bytes")
+        raise ParameterInvalid("metadata", f"an object must be at most {MAX_BYTES:,} bytes")
     return value
 
 
 def clean_name(name: str, limit: int) -> str | None:
-    """A name that came with a file, without what cannot be printed; None when nothing is left."""
-    kept = "".join(c for c in name if unicodedata.category(c)[0] != "C")
-    return kept[:limit] or None
+    """Return a file's name without what cannot be printed; None when nothing is left."""
+    printable = "".join(c for c in name if unicodedata.category(c)[0] != "C")
+    return printable[:limit] or None
 
 
 def merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``old`` with ``changes``, as JSON Merge Patch (RFC 7396) has it; neither is altered."""
+    """Return ``old`` with ``changes``, a JSON Merge Patch (RFC 7396); neither is altered."""
     new = dict(old)
     for key, value in changes.items():
         if value is None:
@@ -65,6 +65,6 @@ def _depth(value: object) -> int:
 
 
 def kind_of(value: object) -> str:
-    """What JSON calls ``value``."""
+    """Return what JSON calls ``value``."""
     names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")

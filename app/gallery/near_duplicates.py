@@ -2,27 +2,28 @@
 
 from collections.abc import Iterable, Iterator
 
-from app.index.vector_index import VectorIndex
+from app.storage.gallery_store import GalleryStore
 
-# Pairs that one look at the index may give at most: bounds memory whatever the distance is.
+# Pairs that one call of the store may give at most: bounds memory whatever the distance is.
 _PAIRS = 10_000_000
 
 
-def duplicate_groups(index: VectorIndex, max_distance: float) -> list[list[str]]:
-    """Groups of two ids or more, the largest first; ids in order.
+def duplicate_groups(store: GalleryStore, model_id: str, max_distance: float) -> list[list[str]]:
+    """Return groups of two ids or more, the largest first; ids in order.
 
     An image belongs to a group when it is within ``max_distance`` (Euclidean) of one of its images:
-    single linkage. Time grows with the square of the gallery, memory does not: the index is asked
+    single linkage. Time grows with the square of the gallery, memory does not: the store is asked
     for some images at a time, and answers searches in between.
     """
     leaders: dict[str, str] = {}
-    ids = index.ids()
-    step = max(1, min(256, _PAIRS // max(1, len(ids))))
-    for start in range(0, len(ids), step):
-        near = index.within(ids[start : start + step], max_distance)
+    step = max(1, min(256, _PAIRS // max(1, store.searchable(model_id))))
+    after = 0
+    while records := store.page(after, step):
+        near = store.within(model_id, [record.id for record in records], max_distance)
         for image_id, others in near.items():
             for other in others:
                 _join(leaders, image_id, other)
+        after = records[-1].position
     return _sorted(_gathered(leaders))
 
 

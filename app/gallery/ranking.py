@@ -1,17 +1,17 @@
-"""The gallery in order of distance from one query or several, narrowed and grouped. Pure.
+"""The gallery in order of distance from one query or several, under constraints, and grouped.
 
 Whatever is asked for, rows are taken from an exact prefix of the ranking, and a longer prefix is
 fetched until there are enough: so nothing comes short because something nearer was left out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.bundle.encoder import Vectors
-from app.index.vector_index import Selection, VectorIndex
-from app.storage.filters import Scalar
+from app.storage.filters import Filter, Scalar
+from app.storage.gallery_store import GalleryStore
 
 # How much longer the next prefix is.
 _GROWTH = 4
@@ -27,83 +27,86 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowed:
+class Constraints:
     """What may be in a ranking.
 
-    ``allowed`` has the only ids (None: all), ``without`` ids that are left out, ``within`` says
+    ``where`` is a filter that must hold, ``without`` has ids that are left out, ``within`` says
     whether a distance is near enough, ``unlike`` float32 [M, D] are vectors to stay away from: an
-    image nearer to one of them than to every query is left out. ``groups`` gives the group of ids
-    that have one; of each group only the nearest image stays.
+    image nearer to one of them than to every query is left out. ``group_by`` is the key of a filter:
+    of all images with one value of it only the nearest stays.
     """
 
-    allowed: Selection | None = None
+    where: Filter | None = None
     without: frozenset[str] = frozenset()
     within: Callable[[float], bool] | None = None
     unlike: Vectors | None = None
-    groups: Callable[[Sequence[str]], dict[str, Scalar]] | None = None
+    group_by: str | None = None
 
 
-def rank(index: VectorIndex, queries: Vectors, count: int, narrowed: Narrowed) -> list[Row]:
-    """The first ``count`` rows, ascending by distance, ties by id; fewer when there are no more.
+def rank(
+    store: GalleryStore, model_id: str, queries: Vectors, count: int, constraints: Constraints
+) -> list[Row]:
+    """Return the first ``count`` rows, ascending by distance, ties by id; fewer when there are no more.
 
     ``queries`` is float32 [N, D], N ≥ 1; a row's distance is that from the nearest of them.
     """
-    available = len(index) if narrowed.allowed is None else len(narrowed.allowed.ids)
-    fetch = count + len(narrowed.without)
+    fetch = count + len(constraints.without)
     while True:
-        found = nearest(index, queries, fetch, narrowed.allowed)
-        kept, complete = _kept(index, found, narrowed)
-        if complete or len(kept) >= count or fetch >= available:
-            return kept[:count]
-        fetch = min(_GROWTH * fetch, available)
+        prefix = nearest(store, model_id, queries, fetch, constraints.where)
+        rows, complete = _apply(store, model_id, prefix, constraints)
+        if complete or len(rows) >= count or len(prefix) < fetch:
+            return rows[:count]
+        fetch *= _GROWTH
 
 
 def nearest(
-    index: VectorIndex, queries: Vectors, count: int, allowed: Selection | None
+    store: GalleryStore, model_id: str, queries: Vectors, count: int, where: Filter | None = None
 ) -> list[Row]:
-    """The ``count`` images nearest to any of ``queries``."""
+    """Return the ``count`` images nearest to any of ``queries``; fewer when there are no more."""
     # What is among the first of the whole is among the first of the query that it is nearest to.
-    ids, distances = index.search(queries, count, allowed)
+    ids, distances = store.nearest(model_id, queries, count, where)
     least: dict[str, float] = {}
-    for names, row in zip(ids, distances.tolist(), strict=True):
-        for image_id, distance in zip(names, row, strict=True):
+    for row_ids, row in zip(ids, distances.tolist(), strict=True):
+        for image_id, distance in zip(row_ids, row, strict=True):
             least[image_id] = min(distance, least.get(image_id, distance))
     rows = sorted((distance, image_id) for image_id, distance in least.items())
     return [Row(image_id, distance) for distance, image_id in rows[:count]]
 
 
-def _kept(index: VectorIndex, found: list[Row], narrowed: Narrowed) -> tuple[list[Row], bool]:
-    """The rows that stay, and whether all that follow ``found`` are too far."""
-    near = found
-    if narrowed.within:
-        near = [row for row in found if narrowed.within(row.distance)]
-    rows = [row for row in near if row.id not in narrowed.without]
-    if narrowed.unlike is not None and len(narrowed.unlike):
-        rows = _nearer_than(index, rows, narrowed.unlike)
-    if narrowed.groups:
-        rows = _first_of_each(rows, narrowed.groups([row.id for row in rows]))
-    return rows, len(near) < len(found)
+def _apply(
+    store: GalleryStore, model_id: str, prefix: list[Row], constraints: Constraints
+) -> tuple[list[Row], bool]:
+    """The rows that stay, and whether all that follow ``prefix`` are too far."""
+    near = prefix
+    if constraints.within:
+        near = [row for row in prefix if constraints.within(row.distance)]
+    rows = [row for row in near if row.id not in constraints.without]
+    if constraints.unlike is not None and len(constraints.unlike):
+        vectors = store.vectors(model_id, [row.id for row in rows])
+        rows = _nearer_than(constraints.unlike, rows, vectors)
+    if constraints.group_by:
+        rows = _first_of_each(rows, store.values_of(constraints.group_by, [row.id for row in rows]))
+    return rows, len(near) < len(prefix)
 
 
-def _nearer_than(index: VectorIndex, rows: list[Row], unlike: Vectors) -> list[Row]:
-    vectors = index.get([row.id for row in rows])
-    kept = []
+def _nearer_than(unlike: Vectors, rows: list[Row], vectors: dict[str, Vectors]) -> list[Row]:
+    nearer = []
     for row in rows:
         # An image removed a moment ago has no vector, and no record either.
         if row.id not in vectors:
             continue
-        away = unlike.astype(np.float64) - vectors[row.id]
-        least = np.sqrt((away**2).sum(axis=1)).min()
-        # The index gives distances in float32; as near as the query is not nearer.
+        difference = unlike.astype(np.float64) - vectors[row.id]
+        least = np.sqrt((difference**2).sum(axis=1)).min()
+        # The store gives distances in float32; as near as the query is not nearer.
         if np.float32(least) >= np.float32(row.distance):
-            kept.append(row)
-    return kept
+            nearer.append(row)
+    return nearer
 
 
 def _first_of_each(rows: list[Row], groups: dict[str, Scalar]) -> list[Row]:
     """One row of each group; an image without a group is a group of its own."""
     seen: set[tuple[type, Scalar]] = set()
-    kept = []
+    first = []
     for row in rows:
         group = groups.get(row.id)
         if group is not None:
@@ -112,5 +115,5 @@ def _first_of_each(rows: list[Row], groups: dict[str, Scalar]) -> list[Row]:
             if key in seen:
                 continue
             seen.add(key)
-        kept.append(Row(row.id, row.distance, group))
-    return kept
+        first.append(Row(row.id, row.distance, group))
+    return first

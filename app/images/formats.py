@@ -15,9 +15,6 @@ SUPPORTED = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
 """What people call them."""
 # A phone's JPEG that carries a second picture, or a depth map; Pillow's JPEG decoder names it so.
 MULTI_PICTURE = "MPO"
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
-)
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _RIFF_BRANDS = (b"WEBP",)
 _ISO_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")

@@ -26,7 +26,7 @@ class FlatIndex:
         self._index = faiss.IndexFlatL2(dimension)
         self._ids: list[str] = []
         self._slots: dict[str, int] = {}
-        self._places: WeakKeyDictionary[Selection, _Places] = WeakKeyDictionary()
+        self._allowed_slots: WeakKeyDictionary[Selection, _Allowed] = WeakKeyDictionary()
         # faiss reallocates on add, so a search must not run beside it.
         self._lock = threading.Lock()
 
@@ -43,17 +43,13 @@ class FlatIndex:
             self._slots.update(
                 zip(ids, range(len(self._ids), len(self._ids) + len(ids)), strict=True)
             )
-            self._places.clear()
+            self._allowed_slots.clear()
             self._ids.extend(ids)
             self._index.add(np.ascontiguousarray(vectors, np.float32))
 
     def remove(self, ids: Collection[str]) -> None:
         with self._lock:
             self._remove([image_id for image_id in set(ids) if image_id in self._slots])
-
-    def ids(self) -> list[str]:
-        with self._lock:
-            return list(self._ids)
 
     def within(self, ids: Sequence[str], radius: float) -> dict[str, list[str]]:
         with self._lock:
@@ -62,14 +58,16 @@ class FlatIndex:
             vectors = self._vectors()
             # faiss takes what is nearer than a limit, in float32: a little more, looked at again.
             limit = radius**2 + _TOLERANCE * max(1.0, radius**2)
-            starts, _, found = self._index.range_search(vectors[slots], limit)
+            starts, _, candidates = self._index.range_search(vectors[slots], limit)
             near: dict[str, list[str]] = {}
             for row, image_id in enumerate(known):
-                others = found[starts[row] : starts[row + 1]]
-                away = vectors[others].astype(np.float64) - vectors[slots[row]].astype(np.float64)
-                distances = np.sqrt((away**2).sum(axis=1)).astype(np.float32)
-                kept = others[distances <= np.float32(radius)].tolist()
-                near[image_id] = [self._ids[slot] for slot in kept if slot != slots[row]]
+                others = candidates[starts[row] : starts[row + 1]]
+                difference = vectors[others].astype(np.float64) - vectors[slots[row]].astype(
+                    np.float64
+                )
+                distances = np.sqrt((difference**2).sum(axis=1)).astype(np.float32)
+                within = others[distances <= np.float32(radius)].tolist()
+                near[image_id] = [self._ids[slot] for slot in within if slot != slots[row]]
             return near
 
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
@@ -93,7 +91,7 @@ class FlatIndex:
                 self._slots[self._ids[slot]] = slot
             self._ids.pop()
         self._index.remove_ids(faiss.IDSelectorRange(len(self._ids), before))
-        self._places.clear()
+        self._allowed_slots.clear()
 
     def _vectors(self) -> Vectors:
         """The stored vectors [N, D] without a copy; valid only until the next change."""
@@ -110,33 +108,33 @@ class FlatIndex:
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         with self._lock:
-            places = None if allowed is None else self._find(allowed)
-            count = min(k, len(self._ids) if places is None else places.count)
-            rows = [self._search_one(query, count, places) for query in queries]
+            slots = None if allowed is None else self._slots_of(allowed)
+            count = min(k, len(self._ids) if slots is None else slots.count)
+            rows = [self._search_one(query, count, slots) for query in queries]
         distances = np.array([d for _, d in rows], np.float32).reshape(len(rows), count)
         return [ids for ids, _ in rows], distances
 
-    def _find(self, allowed: Selection) -> "_Places":
-        places = self._places.get(allowed)
-        if places is None:
-            found = (self._slots.get(image_id) for image_id in allowed.ids)
+    def _slots_of(self, allowed: Selection) -> "_Allowed":
+        slots = self._allowed_slots.get(allowed)
+        if slots is None:
+            known = (self._slots.get(image_id) for image_id in allowed.ids)
             mask = np.zeros(len(self._ids), bool)
-            mask[[slot for slot in found if slot is not None]] = True
-            places = _Places(int(mask.sum()), np.packbits(mask, bitorder="little"))
-            self._places[allowed] = places
-        return places
+            mask[[slot for slot in known if slot is not None]] = True
+            slots = _Allowed(int(mask.sum()), np.packbits(mask, bitorder="little"))
+            self._allowed_slots[allowed] = slots
+        return slots
 
     def _search_one(
-        self, query: Vectors, count: int, places: "_Places | None"
+        self, query: Vectors, count: int, slots: "_Allowed | None"
     ) -> tuple[list[str], npt.NDArray[np.float64]]:
         """faiss finds candidates; their distances are taken again in float64, and ties ordered."""
         if count == 0:
             return [], np.empty(0)
         available, parameters = len(self._ids), None
-        if places is not None:
+        if slots is not None:
             # faiss reads the bitmap and the selector in place: both must outlive the search.
-            available = places.count
-            selector = faiss.IDSelectorBitmap(len(self._ids), faiss.swig_ptr(places.bitmap))
+            available = slots.count
+            selector = faiss.IDSelectorBitmap(len(self._ids), faiss.swig_ptr(slots.bitmap))
             parameters = faiss.SearchParameters()
             parameters.sel = selector
         fetch = min(count + _MARGIN, available)
@@ -156,7 +154,7 @@ class FlatIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
+class _Allowed:
     """How many of a selection's ids there are, and a bit for each slot: whether it is one of them."""
 
     count: int

@@ -31,25 +31,21 @@ class VectorIndex(Protocol):
         ...
 
     def remove(self, ids: Collection[str]) -> None:
-        """Forget ids; unknown ones are ignored."""
-        ...
-
-    def ids(self) -> list[str]:
-        """Every id, in no order."""
+        """Remove ids; unknown ones are ignored."""
         ...
 
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
-        """A copy of the vector of each id that is there."""
+        """Return a copy of the vector of each id that is there."""
         ...
 
     def within(self, ids: Sequence[str], radius: float) -> dict[str, list[str]]:
-        """For each id that is there: the others whose vectors are no farther than ``radius``."""
+        """Return for each id that is there the others whose vectors are no farther than ``radius``."""
         ...
 
     def search(
         self, queries: Vectors, k: int, allowed: Selection | None = None
     ) -> tuple[list[list[str]], npt.NDArray[np.float32]]:
-        """The k nearest of each query, ascending by distance, ties by id.
+        """Return the k nearest of each query, ascending by distance, ties by id.
 
         ``queries`` is float32 [N, D]; ``allowed`` limits the answer to those ids. Every row has
         min(k, number of allowed vectors) entries: ids, and float32 distances [N, that many].

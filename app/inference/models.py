@@ -1,33 +1,32 @@
-"""Which models there are, and which one answers."""
+"""Which models there are, and which one serves."""
 
 from app.bundle.manifest import Manifest
 from app.bundle.model_store import Bundle, list_models, resolve
 from app.bundle.runtimes import load_encoder
 from app.config import Settings
-from app.index.flat import FlatIndex
 from app.inference.batcher import Batcher
-from app.inference.served_model import Live
-from app.storage.local.runtime_state import Choices
+from app.inference.served_model import ServedModel
+from app.storage.local.runtime_state import RuntimeState
 from app.telemetry.metrics import Metrics
 
 
 class Models:
     """The published models, as this service's settings run them."""
 
-    def __init__(self, settings: Settings, choices: Choices, metrics: Metrics) -> None:
-        self._settings, self._choices, self._metrics = settings, choices, metrics
+    def __init__(self, settings: Settings, state: RuntimeState, metrics: Metrics) -> None:
+        self._settings, self._state, self._metrics = settings, state, metrics
 
     def all(self) -> list[Bundle]:
-        """Every published model, by name and version. Raises ``ModelCorrupt``."""
+        """Return every published model, by name and version. Raises ``ModelCorrupt``."""
         store = self._settings.model_store
         return [resolve(store, title, verify_files=False) for title in list_models(store)]
 
     def find(self, title: str) -> Bundle:
-        """A ``name/version``, its files unchecked. Raises ``ModelNotFound`` or ``ModelCorrupt``."""
+        """Return a ``name/version``, its files unchecked. Raises ``ModelNotFound`` or ``ModelCorrupt``."""
         return resolve(self._settings.model_store, title, verify_files=False)
 
-    def load(self, title: str) -> Live:
-        """Put a ``name`` or ``name/version`` to work, with an empty index. Raises ``ModelError``."""
+    def load(self, title: str) -> ServedModel:
+        """Put a ``name`` or ``name/version`` to work. Raises ``ModelError``."""
         settings = self._settings
         bundle = resolve(settings.model_store, title)
         encoder = load_encoder(
@@ -42,20 +41,20 @@ class Models:
             queue_size=settings.queue_size,
             observe=self._metrics.observe,
         )
-        return Live(bundle.manifest, batcher, FlatIndex(encoder.dimension))
+        return ServedModel(bundle.manifest, batcher)
 
-    def at_start(self) -> Live:
-        """The model that was activated last, unless the setting has changed since."""
-        chosen = self._choices.get("model")
-        if chosen and self._choices.get("instead_of") == self._configured():
+    def at_start(self) -> ServedModel:
+        """Load the model that was activated last, unless the setting has changed since."""
+        chosen = self._state.get("model")
+        if chosen and self._state.get("instead_of") == self._configured():
             return self.load(chosen)
         return self.load(self._settings.model)
 
     def remember(self, model: Manifest) -> None:
-        """Let ``model`` answer after a restart, too, as long as the setting stays as it is."""
-        self._choices.put(model=f"{model.name}/{model.version}", instead_of=self._configured())
+        """Let ``model`` serve after a restart, too, as long as the setting stays as it is."""
+        self._state.put(model=f"{model.name}/{model.version}", instead_of=self._configured())
 
     def _configured(self) -> str:
-        """What the setting says and means: ``gemello models use`` changes what a name means."""
+        """What the setting says and means: ``gemello models set-default`` changes what a name means."""
         asked = self._settings.model
         return f"{asked} = {self.find(asked).title}"

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import structlog
 
-from app.errors import GemelloError, ImageError, ImageUndecodable, StorageUnavailable
-from app.images.prepare import PreparedImage
-from app.inference.batcher import Batcher
-from app.inference.decode_pool import DecodePool
-from app.storage.local.blobs import BlobStore
-from app.storage.local.catalog import Catalog, ImageRecord
+from app.errors import GemelloError, ImageError
+from app.inference.embedder import Embedded, Embedder
+from app.inference.served_model import ServedModel
+from app.storage.gallery_store import GalleryStore
+from app.storage.records import ImageRecord
 
 log = structlog.get_logger()
 
@@ -27,31 +26,24 @@ class Chunk:
 
 
 class Reembedder:
-    def __init__(self, catalog: Catalog, blobs: BlobStore, decoder: DecodePool) -> None:
-        self._catalog, self._blobs, self._decoder = catalog, blobs, decoder
+    def __init__(self, store: GalleryStore, embedder: Embedder) -> None:
+        self._store, self._embedder = store, embedder
 
-    def missing(self, batcher: Batcher) -> Iterator[Chunk]:
-        """Embed the images that have no vector of the batcher's model, some at a time, durably.
+    def missing(self, model: ServedModel) -> Iterator[Chunk]:
+        """Embed the images that have no vector of ``model``, some at a time, durably.
 
         One damaged file must not keep the others from being found; it is named in the log. Raises
         ``Overloaded`` when too busy, and can then be called again.
         """
-        model_id, after = batcher.encoder.model_id, 0
-        while records := self._catalog.without_vector(model_id, after, _CHUNK):
-            seen = [(record, self._look(record, batcher.encoder.input_size)) for record in records]
-            good = [(r, image) for r, image in seen if isinstance(image, PreparedImage)]
-            failed = [(r, image) for r, image in seen if isinstance(image, ImageError)]
+        after = 0
+        while records := self._store.without_vector(model.id, after, _CHUNK):
+            results = list(zip(records, self._embedder.embed_records(model, records), strict=True))
+            good = [(record, image) for record, image in results if isinstance(image, Embedded)]
+            failed = [(record, error) for record, error in results if isinstance(error, ImageError)]
             if good:
-                vectors = batcher.embed(np.stack([image.pixels for _, image in good]))
-                self._catalog.put_vectors([record for record, _ in good], vectors, model_id)
+                vectors = np.concatenate([image.vectors for _, image in good])
+                self._store.put_vectors([record for record, _ in good], vectors, model.id)
             for record, error in failed:
                 log.error("image cannot be searched", id=record.id, reason=str(error))
             after = records[-1].position
             yield Chunk(len(good), [(record, error) for record, error in failed])
-
-    def _look(self, record: ImageRecord, size: int) -> PreparedImage | ImageError:
-        try:
-            (image,) = self._decoder.prepare([self._blobs.get(record.sha256)], size)
-        except StorageUnavailable as exc:
-            return ImageUndecodable(exc.reason)
-        return image

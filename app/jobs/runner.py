@@ -2,16 +2,15 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
-from app.errors import GemelloError, Overloaded
+from app.errors import GemelloError
 from app.jobs.table import Job, Jobs
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
 Work = Callable[[Mapping[str, Any], "Progress"], None]
 
 
@@ -46,17 +45,9 @@ class Progress:
         self.report(self.done + items, failures, added)
 
     def check(self) -> None:
-        """Raises ``Stopped`` when there is no use in going on."""
+        """Raise ``Stopped`` when the job was cancelled or the service stops."""
         if self._stop.is_set() or self._cancel.is_set():
             raise Stopped
-
-    def patiently(self, work: Callable[[], T]) -> T:
-        """``work()``, tried again while the service is busy: searches come first."""
-        while True:
-            try:
-                return work()
-            except Overloaded as exc:
-                self.wait(exc.retry_after_s)
 
     def wait(self, seconds: float) -> None:
         """Give way to others. Raises ``Stopped``."""

@@ -2,14 +2,14 @@
 
     {"stock": true, "price": {"gte": 5, "lt": 9}, "colour": {"in": ["red", "blue"]}}
 
-Every key of an object must hold. ``and`` and ``or`` take a list of filters, ``not`` takes one. A key
+And key of an object must hold. ``and`` and ``or`` take a list of filters, ``not`` takes one. A key
 names a metadata key, with dots a key inside an object, or ``label`` or ``filename``. What
 is compared has to be of one kind: 1 is 1.0, but neither true nor "1". A list holds what one of its
 elements holds; null and what is not there are the same.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -23,7 +23,7 @@ MAX_FILTER_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Equal:
+class In:
     """One of the key's values is one of ``values``; an empty key's are none."""
 
     key: str
@@ -31,7 +31,7 @@ class Equal:
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class Compare:
     """One of the key's values stands so to ``value``, a number or a text."""
 
     key: str
@@ -47,14 +47,14 @@ class Exists:
 
 
 @dataclass(frozen=True, slots=True)
-class Every:
+class And:
     """All ``parts`` hold; with none, everything does."""
 
     parts: tuple["Filter", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Some:
+class Or:
     """One of ``parts`` holds; with none, nothing does."""
 
     parts: tuple["Filter", ...]
@@ -67,18 +67,17 @@ class Not:
     part: "Filter"
 
 
-Filter = Equal | Ordered | Exists | Every | Some | Not
+Filter = In | Compare | Exists | And | Or | Not
 
-_COMPARED = {"eq", "ne", "in", "nin"}
 _ORDERED = {"lt", "lte", "gt", "gte"}
 # SQLite's integers have 64 bits; beyond them a number is compared as a float.
 _LARGEST = 2**63
 
 
 def parse_filter(text: str) -> Filter:
-    """Raises ``ParameterInvalid`` with what is wrong and where."""
+    """Parse a filter. Raises ``ParameterInvalid`` with what is wrong and where."""
     if len(text.encode(errors="surrogatepass")) > MAX_FILTER_BYTES:
-        raise _refused(f"it may take {MAX_FILTER_BYTES:,} bytes")
+        raise _refused(f"at most {MAX_FILTER_BYTES:,} bytes are allowed")
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as exc:
@@ -87,16 +86,16 @@ def parse_filter(text: str) -> Filter:
 
 
 class _Parser:
-    """Counts conditions on the way, so that no filter costs more than it may."""
+    """Counts the conditions on the way, so that no filter costs more than the limit."""
 
     def __init__(self) -> None:
         self._conditions = 0
 
     def filter(self, value: object, where: str, depth: int) -> Filter:
         if depth > MAX_DEPTH:
-            raise _refused(f"it may be {MAX_DEPTH} deep")
+            raise _refused(f"at most {MAX_DEPTH} levels are allowed")
         parts = [self._part(k, v, where, depth) for k, v in _object(value, where).items()]
-        return parts[0] if len(parts) == 1 else Every(tuple(parts))
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def _part(self, key: str, value: object, where: str, depth: int) -> Filter:
         inside = f"{where}.{key}"
@@ -104,48 +103,50 @@ class _Parser:
             return Not(self.filter(value, inside, depth + 1))
         if key in ("and", "or"):
             if not isinstance(value, list):
-                raise _refused(f"{inside} takes a list of filters")
+                raise _refused(f"{inside} must be a list of filters")
             parts = tuple(
                 self.filter(part, f"{inside}[{i}]", depth + 1) for i, part in enumerate(value)
             )
-            return Every(parts) if key == "and" else Some(parts)
+            return And(parts) if key == "and" else Or(parts)
         if not isinstance(value, dict):
             return self._condition(key, "eq", value, inside)
         parts = tuple(self._condition(key, op, v, f"{inside}.{op}") for op, v in value.items())
         if not parts:
             raise _refused(f"{inside} names no operator, as in {{{key!r}: {{'gte': 5}}}}")
-        return parts[0] if len(parts) == 1 else Every(parts)
+        return parts[0] if len(parts) == 1 else And(parts)
 
     def _condition(self, key: str, operator: str, value: object, where: str) -> Filter:
         scalar(key, where)
         self._count(len(value) if isinstance(value, list) else 1)
         if operator not in get_args(Operator):
-            raise _refused(f"{where} is no operator; there are {', '.join(get_args(Operator))}")
+            raise _refused(
+                f"{where} is not an operator; expected one of {', '.join(get_args(Operator))}"
+            )
         if operator == "exists":
             if not isinstance(value, bool):
-                raise _refused(f"{where} takes true or false")
+                raise _refused(f"{where} must be true or false")
             return Exists(key) if value else Not(Exists(key))
         if operator in _ORDERED:
             if isinstance(value, bool) or not isinstance(value, str | int | float):
-                raise _refused(f"{where} takes a number or a text")
-            return Ordered(key, cast(Any, operator), cast(Any, scalar(value, where)))
+                raise _refused(f"{where} must be a number or text")
+            return Compare(key, cast(Any, operator), cast(Any, scalar(value, where)))
         if operator in ("in", "nin") and not isinstance(value, list):
-            raise _refused(f"{where} takes a list")
+            raise _refused(f"{where} must be a list")
         if operator in ("eq", "ne") and isinstance(value, list):
-            raise _refused(f"{where} takes one value; for several there is 'in'")
+            raise _refused(f"{where} must be one value; use 'in' for several")
         equal = self._equal(key, value if isinstance(value, list) else [value], where)
         return equal if operator in ("eq", "in") else Not(equal)
 
     def _count(self, conditions: int) -> None:
         self._conditions += conditions
         if self._conditions > MAX_CONDITIONS:
-            raise _refused(f"it may hold {MAX_CONDITIONS} conditions and values")
+            raise _refused(f"at most {MAX_CONDITIONS} conditions and values are allowed")
 
     def _equal(self, key: str, values: list[object], where: str) -> Filter:
-        wanted = Equal(key, tuple(scalar(v, where) for v in values if v is not None))
+        wanted = In(key, tuple(scalar(v, where) for v in values if v is not None))
         if None not in values:
             return wanted
-        return Some((wanted, Not(Exists(key)))) if wanted.values else Not(Exists(key))
+        return Or((wanted, Not(Exists(key)))) if wanted.values else Not(Exists(key))
 
 
 def scalar(value: object, where: str) -> Scalar:
@@ -155,18 +156,18 @@ def scalar(value: object, where: str) -> Scalar:
     if isinstance(value, str):
         # A lone surrogate, which no UTF-8 can hold, can be in no record.
         if any("\ud800" <= c <= "\udfff" for c in value):
-            raise _refused(f"{where} holds text that is not valid Unicode")
+            raise _refused(f"{where} contains text that is not valid Unicode")
         return value
     if isinstance(value, int):
         return value if -_LARGEST <= value < _LARGEST else float(value)
     if isinstance(value, float):
         return value
-    raise _refused(f"{where} takes text, a number, true, false or null")
+    raise _refused(f"{where} must be text, a number, true, false or null")
 
 
 def _object(value: object, where: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise _refused(f"{where} takes an object")
+        raise _refused(f"{where} must be an object")
     return value
 
 
@@ -176,29 +177,3 @@ def _refused(reason: str) -> ParameterInvalid:
 
 def _no_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
-
-
-def facts_of(
-    label: str | None, filename: str | None, metadata: Mapping[str, object]
-) -> Iterator[tuple[str, Scalar]]:
-    """Every (key, value) that a filter can ask an image for.
-
-    ``label`` and ``filename`` hide metadata of the same name.
-    """
-    yield from _values("label", label)
-    yield from _values("filename", filename)
-    for key, value in metadata.items():
-        if key not in ("label", "filename"):
-            yield from _values(key, value)
-
-
-def _values(key: str, value: object) -> Iterator[tuple[str, Scalar]]:
-    if isinstance(value, dict):
-        for inner, part in value.items():
-            yield from _values(f"{key}.{inner}", part)
-    elif isinstance(value, list):
-        for element in value:
-            if not isinstance(element, dict | list):
-                yield from _values(key, element)
-    elif value is not None:
-        yield key, scalar(value, key)

@@ -5,7 +5,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from app import __version__
+from gemello import __version__
 
 # How long a collector may take; at the end the service waits for it as long.
 _TIMEOUT_S = 2.0

@@ -1,6 +1,8 @@
 """The Python client: ``Client``, ``AsyncClient``, their errors and results."""
 
-from gemello.client.client import DEFAULT_URL, AsyncClient, Client
+from gemello.client.calls.gallery import UNCHANGED
+from gemello.client.client import AsyncClient, Client
+from gemello.client.connection import DEFAULT_URL
 from gemello.client.errors import ApiError, Unreachable
 
-__all__ = ["DEFAULT_URL", "ApiError", "AsyncClient", "Client", "Unreachable"]
+__all__ = ["DEFAULT_URL", "UNCHANGED", "ApiError", "AsyncClient", "Client", "Unreachable"]

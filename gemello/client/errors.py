@@ -1,4 +1,8 @@
-"""What can go wrong between a client and the service."""
+"""What can go wrong between a client and the service.
+
+Unreachable   no Gemello answers at the address
+ApiError      the service refused a request
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,99 +1,193 @@
-"""Calls about the gallery's images."""
+"""The gallery's images: methods of both clients."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from gemello.client import results
-from gemello.client.call import (
-    Call,
-    Filter,
-    Picture,
-    files_of,
-    filter_text,
-    given,
-    image_path,
-    key_of,
-    parsed_as,
-)
+from gemello.client.calls import gallery
+from gemello.client.calls.call import Filter, OnConflict, Picture
+from gemello.client.calls.gallery import UNCHANGED, Unchanged
+from gemello.client.connection import AsyncConnection, Connection, same_doc_as
 
 
-def add(
-    images: Sequence[Picture],
-    *,
-    ids: Sequence[str | None] | None = None,
-    labels: Sequence[str | None] | None = None,
-    metadata: Sequence[Mapping[str, Any] | None] | None = None,
-    embeddings: Sequence[Sequence[float] | None] | None = None,
-    embeddings_model: str | None = None,
-    names: Sequence[str] | None = None,
-    on_conflict: str = "skip",
-) -> Call[list[results.Item]]:
-    """Store images; one item for each, whose ``status`` and ``error`` say what became of it.
+class Gallery(Connection):
+    """What is stored, and changing it."""
 
-    Files that are refused do not raise; a request that is refused as a whole does. ``embeddings``
-    that the model ``embeddings_model`` made are kept, where the service has the same model.
-    ``names`` are shown instead of the files' own.
-    """
-    lists = {"ids": ids, "labels": labels, "metadata": metadata, "embeddings": embeddings}
-    data = {name: json.dumps(list(v)) for name, v in lists.items() if v is not None}
-    files = files_of("images", images)
-    if names is not None:
-        files = [(part, name, what) for (part, _, what), name in zip(files, names, strict=True)]
-    return Call(
-        "POST",
-        "/gallery",
-        lambda answer: [results.parsed(results.Item, item) for item in key_of(answer, "items")],
-        data=given({**data, "on_conflict": on_conflict, "embeddings_model": embeddings_model}),
-        files=files,
-        items=True,
-    )
+    def add(
+        self,
+        images: Sequence[Picture],
+        *,
+        ids: Sequence[str | None] | None = None,
+        labels: Sequence[str | None] | None = None,
+        metadata: Sequence[Mapping[str, Any] | None] | None = None,
+        embeddings: Sequence[Sequence[float] | None] | None = None,
+        embeddings_model: str | None = None,
+        names: Sequence[str] | None = None,
+        on_conflict: OnConflict = "skip",
+    ) -> list[results.Item]:
+        """Store images; return an item for each, whose ``status`` and ``error`` say what became of it.
+
+        Each list has one entry for each image; an image without an id is named by its bytes. ``embeddings``
+        that the model ``embeddings_model`` made are taken over, where the service has the same model;
+        ``names`` are shown instead of the files' own. Raises ``ApiError`` when the request as a whole is
+        refused, which a file alone never causes, and ``Unreachable``.
+        """
+        lists = {"ids": ids, "labels": labels, "metadata": metadata, "embeddings": embeddings}
+        return self.run(gallery.add(images, names, lists, embeddings_model, on_conflict))
+
+    def page(
+        self,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        filter: Filter | None = None,  # noqa: A002
+        embeddings: bool = False,
+    ) -> results.ImagePage:
+        """Return records in order of arrival; ``next_cursor`` leads to more.
+
+        Raises ``ApiError`` and ``Unreachable``.
+        """
+        return self.run(gallery.page(limit, cursor, filter, embeddings))
+
+    def images(
+        self,
+        *,
+        limit: int = 1000,
+        filter: Filter | None = None,  # noqa: A002
+    ) -> Iterator[results.Image]:
+        """Yield every image's record, in order of arrival, fetched ``limit`` at a time.
+
+        Raises ``ApiError`` and ``Unreachable``.
+        """
+        cursor: str | None = None
+        while True:
+            page = self.page(limit=limit, cursor=cursor, filter=filter)
+            yield from page.images
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def get(self, image_id: str) -> results.Image:
+        """Return an image's record. Raises ``ApiError`` (404 without such an image), ``Unreachable``."""
+        return self.run(gallery.get(image_id))
+
+    def content(self, image_id: str) -> bytes:
+        """Return an image's bytes, as they were uploaded. Raises ``ApiError`` and ``Unreachable``."""
+        return self.run(gallery.content(image_id))
+
+    def thumbnail(self, image_id: str, *, size: int = 256) -> bytes:
+        """Return a small picture of an image, its longer side ``size`` pixels, as WebP.
+
+        Raises ``ApiError`` and ``Unreachable``.
+        """
+        return self.run(gallery.thumbnail(image_id, size))
+
+    def update(
+        self,
+        image_id: str,
+        *,
+        label: str | Unchanged | None = UNCHANGED,
+        metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
+    ) -> results.Image:
+        """Change an image's label and metadata where given, and return its record.
+
+        A label of None takes it away; metadata are merged, and None takes a key away. Raises ``ApiError``
+        and ``Unreachable``.
+        """
+        return self.run(gallery.update(image_id, label, metadata))
+
+    def remove(self, image_id: str) -> None:
+        """Remove an image. Raises ``ApiError`` (404 without such an image), ``Unreachable``."""
+        return self.run(gallery.remove(image_id))
+
+    def remove_where(self, filter: Filter) -> int:  # noqa: A002
+        """Remove all images that a filter names, ``{}`` all there are; return how many.
+
+        Raises ``ApiError`` and ``Unreachable``.
+        """
+        return self.run(gallery.remove_where(filter))
+
+    def stats(self) -> results.Stats:
+        """Return counts over the whole gallery. Raises ``ApiError`` and ``Unreachable``."""
+        return self.run(gallery.stats())
 
 
-def page(
-    *,
-    limit: int = 100,
-    cursor: str | None = None,
-    filter: Filter | None = None,  # noqa: A002
-    embeddings: bool = False,
-) -> Call[results.ImagePage]:
-    """Records in order of arrival; ``next_cursor`` leads to more."""
-    include = "embedding" if embeddings else None
-    options = {"limit": limit, "cursor": cursor, "filter": filter_text(filter), "include": include}
-    return Call("GET", "/gallery", parsed_as(results.ImagePage), given(options))
+class AsyncGallery(AsyncConnection):
+    """The same for asyncio."""
 
+    @same_doc_as(Gallery.add)
+    async def add(
+        self,
+        images: Sequence[Picture],
+        *,
+        ids: Sequence[str | None] | None = None,
+        labels: Sequence[str | None] | None = None,
+        metadata: Sequence[Mapping[str, Any] | None] | None = None,
+        embeddings: Sequence[Sequence[float] | None] | None = None,
+        embeddings_model: str | None = None,
+        names: Sequence[str] | None = None,
+        on_conflict: OnConflict = "skip",
+    ) -> list[results.Item]:
+        lists = {"ids": ids, "labels": labels, "metadata": metadata, "embeddings": embeddings}
+        return await self.run(gallery.add(images, names, lists, embeddings_model, on_conflict))
 
-def get(image_id: str) -> Call[results.Image]:
-    """One image's record."""
-    return Call("GET", image_path(image_id), parsed_as(results.Image))
+    @same_doc_as(Gallery.page)
+    async def page(
+        self,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        filter: Filter | None = None,  # noqa: A002
+        embeddings: bool = False,
+    ) -> results.ImagePage:
+        return await self.run(gallery.page(limit, cursor, filter, embeddings))
 
+    @same_doc_as(Gallery.images)
+    async def images(
+        self,
+        *,
+        limit: int = 1000,
+        filter: Filter | None = None,  # noqa: A002
+    ) -> AsyncIterator[results.Image]:
+        cursor: str | None = None
+        while True:
+            page = await self.page(limit=limit, cursor=cursor, filter=filter)
+            for image in page.images:
+                yield image
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
-def content(image_id: str) -> Call[bytes]:
-    """An image's bytes, as they were uploaded."""
-    return Call("GET", image_path(image_id, "image"), bytes, raw=True)
+    @same_doc_as(Gallery.get)
+    async def get(self, image_id: str) -> results.Image:
+        return await self.run(gallery.get(image_id))
 
+    @same_doc_as(Gallery.content)
+    async def content(self, image_id: str) -> bytes:
+        return await self.run(gallery.content(image_id))
 
-def thumbnail(image_id: str, *, size: int = 256) -> Call[bytes]:
-    """A small picture of an image, its longer side ``size`` pixels, as WebP."""
-    return Call("GET", image_path(image_id, "thumbnail"), bytes, {"size": str(size)}, raw=True)
+    @same_doc_as(Gallery.thumbnail)
+    async def thumbnail(self, image_id: str, *, size: int = 256) -> bytes:
+        return await self.run(gallery.thumbnail(image_id, size))
 
+    @same_doc_as(Gallery.update)
+    async def update(
+        self,
+        image_id: str,
+        *,
+        label: str | Unchanged | None = UNCHANGED,
+        metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
+    ) -> results.Image:
+        return await self.run(gallery.update(image_id, label, metadata))
 
-def update(image_id: str, **changes: Any) -> Call[results.Image]:
-    """Change ``label`` and ``metadata``, where given; metadata are merged, None takes a key away."""
-    return Call("PATCH", image_path(image_id), parsed_as(results.Image), body=changes)
+    @same_doc_as(Gallery.remove)
+    async def remove(self, image_id: str) -> None:
+        return await self.run(gallery.remove(image_id))
 
+    @same_doc_as(Gallery.remove_where)
+    async def remove_where(self, filter: Filter) -> int:  # noqa: A002
+        return await self.run(gallery.remove_where(filter))
 
-def remove(image_id: str) -> Call[None]:
-    """Remove an image from the gallery."""
-    return Call("DELETE", image_path(image_id), lambda _: None)
-
-
-def remove_where(filter: Filter) -> Call[int]:  # noqa: A002
-    """Remove all images that a filter names, ``{}`` all there are; how many went."""
-    params = {"filter": json.dumps(filter)}
-    return Call("DELETE", "/gallery", lambda answer: int(key_of(answer, "removed")), params)
-
-
-def stats() -> Call[results.Stats]:
-    """Counts over the whole gallery."""
-    return Call("GET", "/stats", parsed_as(results.Stats))
+    @same_doc_as(Gallery.stats)
+    async def stats(self) -> results.Stats:
+        return await self.run(gallery.stats())

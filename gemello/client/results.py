@@ -1,10 +1,11 @@
-"""What the service answers, as typed objects. Fields that a newer service adds are left out."""
+"""What the service answers, as typed objects; a test holds them to ``docs/openapi.json``.
 
-from dataclasses import dataclass, field, fields, is_dataclass
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+Each field is checked when an answer is read. Fields that a newer service adds are left out.
+"""
 
-T = TypeVar("T")
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
 Scalar = str | int | float | bool
 
 
@@ -84,6 +85,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer(Page):
+    """A page of results, and the model that gave them in ``took_ms`` milliseconds."""
+
     model: Model
     took_ms: float
 
@@ -99,6 +102,8 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
+    """The results of one query image; ``answer`` is None when the file is not an image."""
+
     index: int
     answer: Page | None
     error: ItemError | None = None
@@ -106,6 +111,8 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
+    """A page of results for each query image, in order."""
+
     items: list[BatchItem]
     model: Model
     took_ms: float
@@ -113,17 +120,19 @@ class BatchAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What became of one file: created, replaced, skipped or failed."""
+    """What became of one file; ``error`` says why it failed."""
 
     index: int
     filename: str | None
     id: str | None
-    status: str
+    status: Literal["created", "replaced", "skipped", "failed"]
     error: ItemError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedItem:
+    """One image's vector; ``embedding`` is None when the file is not an image."""
+
     index: int
     filename: str | None
     embedding: list[float] | None
@@ -132,6 +141,8 @@ class EmbedItem:
 
 @dataclass(frozen=True, slots=True)
 class EmbedAnswer:
+    """Vectors of ``dimension`` numbers and unit length, one for each image, in order."""
+
     items: list[EmbedItem]
     dimension: int
     model: Model
@@ -139,6 +150,8 @@ class EmbedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
+    """How alike two images are: Euclidean distance, probability of a match, verdict."""
+
     distance: float
     score: float | None
     match: bool | None
@@ -147,6 +160,8 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class ImagePage:
+    """Records in order of arrival; ``total`` of them in all, ``next_cursor`` None on the last page."""
+
     images: list[Image]
     total: int
     next_cursor: str | None
@@ -155,11 +170,15 @@ class ImagePage:
 
 @dataclass(frozen=True, slots=True)
 class Group:
+    """Images that are near-duplicates of each other."""
+
     images: list[Image]
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
+    """Groups of near-duplicates, the largest first; ``total`` of them in all."""
+
     groups: list[Group]
     total: int
     offset: int
@@ -170,6 +189,8 @@ class Duplicates:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
+    """Counts over the whole gallery; ``vectors`` by model id, ``jobs`` that have not ended."""
+
     images: int
     searchable: int
     bytes: int
@@ -184,6 +205,8 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class JobError:
+    """Why one item of a job failed: an image's id, a file's path or an address."""
+
     item: str
     code: str
     detail: str
@@ -191,12 +214,12 @@ class JobError:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Long work: ``state`` is queued, running, succeeded, failed or cancelled."""
+    """Long work of the service: ``done`` of ``total`` items, ``added`` of them new images."""
 
     id: str
     kind: str
     arguments: dict[str, Any]
-    state: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     reason: str | None
     done: int
     total: int | None
@@ -204,50 +227,69 @@ class Job:
     failed: int
     created_at: str
     updated_at: str
-    errors: list[JobError] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:
+        """Whether it has ended, one way or another."""
         return self.state not in ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
+class JobDetails(Job):
+    """A job, and what failed by item: the first thousand."""
+
+    errors: list[JobError]
+
+
+@dataclass(frozen=True, slots=True)
 class ServedModel(Model):
+    """The model that answers, and the runtime that it runs on."""
+
     dimension: int
     runtime: str
 
 
 @dataclass(frozen=True, slots=True)
 class GalleryInfo:
+    """How many images are stored."""
+
     images: int
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    status: str
+    """A service that is ready."""
+
+    status: Literal["ok"]
     version: str
     model: ServedModel
     gallery: GalleryInfo
     uptime_s: float
 
 
-def parsed(kind: type[T], data: Any) -> T:
-    """``data`` as ``kind``, a dataclass of this module. Raises ``ValueError`` when it is none."""
-    if not isinstance(data, dict):
-        raise ValueError(f"expected an object, got {type(data).__name__}")
-    hints = get_type_hints(kind)
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    try:
-        return kind(**{name: _value(hints[name], data[name]) for name in known & data.keys()})
-    except TypeError as exc:
-        raise ValueError(str(exc)) from exc
+@dataclass(frozen=True, slots=True)
+class ItemList:
+    """What became of each file, in order; also where the service refused them all."""
+
+    items: list[Item]
 
 
-def _value(hint: Any, value: Any) -> Any:
-    if value is None:
-        return None
-    if get_origin(hint) in (Union, UnionType):
-        hint = next((kind for kind in get_args(hint) if is_dataclass(kind)), None)
-    if get_origin(hint) is list and is_dataclass(get_args(hint)[0]):
-        return [parsed(get_args(hint)[0], each) for each in value]
-    return parsed(hint, value) if is_dataclass(hint) and isinstance(hint, type) else value
+@dataclass(frozen=True, slots=True)
+class RemoveAnswer:
+    """How many images were removed."""
+
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """Jobs, the newest first."""
+
+    jobs: list[Job]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """The published models."""
+
+    models: list[PublishedModel]

@@ -1,120 +1,194 @@
-"""Calls that compare images: searches, embeddings, near-duplicates."""
+"""Searching, embedding and comparing images: methods of both clients."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict, Unpack
 
 from gemello.client import results
-from gemello.client.call import (
-    Call,
-    Filter,
-    Picture,
-    files_of,
-    filter_text,
-    given,
-    image_path,
-    parsed_as,
-)
+from gemello.client.calls import searches
+from gemello.client.calls.call import Filter, Picture
+from gemello.client.calls.searches import Box, Combine, Ranking
+from gemello.client.connection import AsyncConnection, Connection, same_doc_as
 
 
-class Ranking(TypedDict, total=False):
-    """What every search may be asked for besides.
+class Searches(Connection):
+    """Searches, and what else compares images."""
 
-    ``top_k`` (10) results from the ``offset``th on, no farther than ``max_distance``, with a
-    ``score`` of at least ``min_score``, among the images that ``filter`` names, the best of each
-    value of ``group_by``; ``flip`` takes the query's mirror image for the same, ``embeddings`` asks
-    for the results' own.
-    """
+    def search(
+        self,
+        *like: Picture | str,
+        box: Box | None = None,
+        combine: Combine = "best",
+        unlike: Sequence[Picture | str] = (),
+        top_k: int = 10,
+        offset: int = 0,
+        max_distance: float | None = None,
+        min_score: float | None = None,
+        filter: Filter | None = None,  # noqa: A002
+        group_by: str | None = None,
+        flip: bool = False,
+        embeddings: bool = False,
+    ) -> results.SearchAnswer:
+        """Return the gallery sorted by distance from one image or several, which are not stored.
 
-    top_k: int
-    offset: int
-    max_distance: float | None
-    min_score: float | None
-    filter: Filter | None
-    group_by: str | None
-    flip: bool
-    embeddings: bool
+        like, unlike: paths, bytes, or ids of stored images; results nearer to an unlike one are left out
+        box: (x1, y1, x2, y2) in 0–1, to search with this part of the image alone
+        combine: distance from the nearest of several images ("best") or from their average ("mean")
+        top_k, offset: how many results, from which on
+        max_distance, min_score: leave out what is farther away, or less likely a match
+        filter: metadata keys, ``label`` and ``filename`` with values or operators, as in docs/api.md
+        group_by: only the nearest image of each value of this key
+        flip: find mirror images, too
+        embeddings: with the vectors of the query and the results
+
+        Each result has ``distance``, ``score`` (the probability of a match) and ``match`` (whether it is
+        near enough to be called one), None with a model that is not calibrated; ``match`` of the whole
+        answer is False when nothing in the gallery is one. Raises ``ApiError`` and ``Unreachable``.
+        """
+        ranking = Ranking(
+            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+        )
+        return self.run(searches.search(like, unlike, box, combine, ranking))
+
+    def search_batch(
+        self,
+        images: Sequence[Picture],
+        *,
+        top_k: int = 10,
+        offset: int = 0,
+        max_distance: float | None = None,
+        min_score: float | None = None,
+        filter: Filter | None = None,  # noqa: A002
+        group_by: str | None = None,
+        flip: bool = False,
+        embeddings: bool = False,
+    ) -> results.BatchAnswer:
+        """Return a search's results for each image; the options are those of ``search``.
+
+        A file that is not an image is an item with an error. Raises ``ApiError`` and ``Unreachable``.
+        """
+        ranking = Ranking(
+            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+        )
+        return self.run(searches.search_batch(images, ranking))
+
+    def similar(
+        self,
+        image_id: str,
+        *,
+        top_k: int = 10,
+        offset: int = 0,
+        max_distance: float | None = None,
+        min_score: float | None = None,
+        filter: Filter | None = None,  # noqa: A002
+        group_by: str | None = None,
+        flip: bool = False,
+        embeddings: bool = False,
+    ) -> results.SearchAnswer:
+        """Return the gallery sorted by distance from a stored image, which is itself left out.
+
+        The options are those of ``search``. Raises ``ApiError`` and ``Unreachable``.
+        """
+        ranking = Ranking(
+            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+        )
+        return self.run(searches.similar(image_id, ranking))
+
+    def embed(self, images: Sequence[Picture]) -> results.EmbedAnswer:
+        """Return the embedding of each image.
+
+        A file that is not an image is an item with an error. Raises ``ApiError`` and ``Unreachable``.
+        """
+        return self.run(searches.embed(images))
+
+    def compare(self, first: Picture | str, second: Picture | str) -> results.Comparison:
+        """Return how alike two images are: paths, bytes or ids of stored images.
+
+        Raises ``ApiError`` and ``Unreachable``.
+        """
+        return self.run(searches.compare(first, second))
+
+    def duplicates(
+        self, *, max_distance: float = 0.25, limit: int = 100, offset: int = 0
+    ) -> results.Duplicates:
+        """Return groups of near-duplicates, joined by steps no longer than ``max_distance``.
+
+        ``limit`` of them from the ``offset``-th on, the largest first. Raises ``ApiError`` and
+        ``Unreachable``.
+        """
+        return self.run(searches.duplicates(max_distance, limit, offset))
 
 
-def search(
-    *like: Picture | str,
-    box: tuple[float, float, float, float] | None = None,
-    combine: str = "best",
-    unlike: Sequence[Picture | str] = (),
-    **ranking: Unpack[Ranking],
-) -> Call[results.SearchAnswer]:
-    """The gallery sorted by distance from one image or several, which are not stored.
+class AsyncSearches(AsyncConnection):
+    """The same for asyncio."""
 
-    Each result has ``distance``, ``score`` (probability of a match) and ``match`` (whether it is
-    near enough to be called one); both are None with a model that is not calibrated. ``match`` of
-    the whole answer is False when nothing in the gallery is one. ``Ranking`` has the other options.
-    """
-    options = {
-        **_options(ranking),
-        "combine": combine,
-        "box": None if box is None else ",".join(map(str, box)),
-        "id": [image for image in like if isinstance(image, str)],
-        "unlike_id": [image for image in unlike if isinstance(image, str)],
-    }
-    files = [*files_of("image", like), *files_of("unlike", unlike)]
-    return Call(
-        "POST", "/search", parsed_as(results.SearchAnswer), data=given(options), files=files
-    )
+    @same_doc_as(Searches.search)
+    async def search(
+        self,
+        *like: Picture | str,
+        box: Box | None = None,
+        combine: Combine = "best",
+        unlike: Sequence[Picture | str] = (),
+        top_k: int = 10,
+        offset: int = 0,
+        max_distance: float | None = None,
+        min_score: float | None = None,
+        filter: Filter | None = None,  # noqa: A002
+        group_by: str | None = None,
+        flip: bool = False,
+        embeddings: bool = False,
+    ) -> results.SearchAnswer:
+        ranking = Ranking(
+            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+        )
+        return await self.run(searches.search(like, unlike, box, combine, ranking))
 
+    @same_doc_as(Searches.search_batch)
+    async def search_batch(
+        self,
+        images: Sequence[Picture],
+        *,
+        top_k: int = 10,
+        offset: int = 0,
+        max_distance: float | None = None,
+        min_score: float | None = None,
+        filter: Filter | None = None,  # noqa: A002
+        group_by: str | None = None,
+        flip: bool = False,
+        embeddings: bool = False,
+    ) -> results.BatchAnswer:
+        ranking = Ranking(
+            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+        )
+        return await self.run(searches.search_batch(images, ranking))
 
-def search_batch(
-    images: Sequence[Picture], **ranking: Unpack[Ranking]
-) -> Call[results.BatchAnswer]:
-    """A search for each image; a file that is no image is an item with an error."""
-    return Call(
-        "POST",
-        "/search/batch",
-        parsed_as(results.BatchAnswer),
-        data=given(_options(ranking)),
-        files=files_of("images", images),
-    )
+    @same_doc_as(Searches.similar)
+    async def similar(
+        self,
+        image_id: str,
+        *,
+        top_k: int = 10,
+        offset: int = 0,
+        max_distance: float | None = None,
+        min_score: float | None = None,
+        filter: Filter | None = None,  # noqa: A002
+        group_by: str | None = None,
+        flip: bool = False,
+        embeddings: bool = False,
+    ) -> results.SearchAnswer:
+        ranking = Ranking(
+            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+        )
+        return await self.run(searches.similar(image_id, ranking))
 
+    @same_doc_as(Searches.embed)
+    async def embed(self, images: Sequence[Picture]) -> results.EmbedAnswer:
+        return await self.run(searches.embed(images))
 
-def similar(image_id: str, **ranking: Unpack[Ranking]) -> Call[results.SearchAnswer]:
-    """The gallery sorted by distance from a stored image, which is itself left out."""
-    path = image_path(image_id, "similar")
-    return Call("GET", path, parsed_as(results.SearchAnswer), given(_options(ranking)))
+    @same_doc_as(Searches.compare)
+    async def compare(self, first: Picture | str, second: Picture | str) -> results.Comparison:
+        return await self.run(searches.compare(first, second))
 
-
-def embed(images: Sequence[Picture]) -> Call[results.EmbedAnswer]:
-    """The embedding of each image; a file that is no image is an item with an error."""
-    return Call("POST", "/embed", parsed_as(results.EmbedAnswer), files=files_of("images", images))
-
-
-def compare(first: Picture | str, second: Picture | str) -> Call[results.Comparison]:
-    """How alike two images are, uploaded or stored."""
-    images = (first, second)
-    ids = [image for image in images if isinstance(image, str)]
-    return Call(
-        "POST",
-        "/compare",
-        parsed_as(results.Comparison),
-        data=given({"id": ids}),
-        files=files_of("images", images),
-    )
-
-
-def duplicates(
-    *, max_distance: float = 0.25, limit: int = 100, offset: int = 0
-) -> Call[results.Duplicates]:
-    """Groups of near-duplicates, joined by steps no longer than ``max_distance``."""
-    params = given({"max_distance": max_distance, "limit": limit, "offset": offset})
-    return Call("GET", "/duplicates", parsed_as(results.Duplicates), params)
-
-
-def _options(ranking: Ranking) -> dict[str, Any]:
-    """As the service names them. Raises ``TypeError`` for a name that is none."""
-    for name in ranking.keys() - Ranking.__annotations__.keys():
-        raise TypeError(f"a search has no option {name!r}")
-    options: dict[str, Any] = {"top_k": 10, **ranking}
-    flip, embeddings = options.pop("flip", False), options.pop("embeddings", False)
-    return {
-        **options,
-        "filter": filter_text(ranking.get("filter")),
-        "flip": "true" if flip else None,
-        "include": "embedding" if embeddings else None,
-    }
+    @same_doc_as(Searches.duplicates)
+    async def duplicates(
+        self, *, max_distance: float = 0.25, limit: int = 100, offset: int = 0
+    ) -> results.Duplicates:
+        return await self.run(searches.duplicates(max_distance, limit, offset))

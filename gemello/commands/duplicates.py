@@ -22,20 +22,23 @@ def register(app: typer.Typer) -> None:
         key: Key = None,
         as_json: Json = False,
     ) -> None:
-        """Show groups of images that are almost the same. Example: `gemello duplicates --max-distance 0.1`"""
+        """Show groups of images that are nearly the same.
+
+        Example: `gemello duplicates --max-distance 0.1`
+        """
         with Client(url, key=key, timeout_s=3600) as client:
-            found = client.duplicates(max_distance=max_distance, limit=limit)
+            page = client.duplicates(max_distance=max_distance, limit=limit)
         if as_json:
-            print_json(found)
+            print_json(page)
             return
-        if not found.groups:
+        if not page.groups:
             typer.echo("No near-duplicates.")
             return
         table = Table("group", "id", "label", "filename")
-        for number, group in enumerate(found.groups, start=1):
+        for number, group in enumerate(page.groups, start=1):
             for image in group.images:
                 table.add_row(str(number), image.id, image.label or "", image.filename or "")
             table.add_section()
         Console().print(table, markup=False)
-        if found.next_offset is not None:
-            typer.echo(f"{found.total} groups in all; see --limit.")
+        if page.next_offset is not None:
+            typer.echo(f"{page.total} groups in all; see --limit.")

@@ -10,7 +10,7 @@ from rich.table import Table
 from gemello.client import Client
 from gemello.commands import moving, stored
 from gemello.commands.options import DEFAULT, FilterText, Json, Key, Url, parsed_filter
-from gemello.commands.outputs import print_json, show_facts, tell
+from gemello.commands.outputs import print_fields, print_json, print_outcome
 
 
 def register(app: typer.Typer) -> None:
@@ -21,21 +21,24 @@ def register(app: typer.Typer) -> None:
 
     @gallery.command("list")
     def list_images(
-        wanted: FilterText = None,
+        filter_: FilterText = None,
         limit: Annotated[int, typer.Option(min=1, help="Most images to show.")] = 50,
         url: Url = DEFAULT,
         key: Key = None,
         as_json: Json = False,
     ) -> None:
-        """List images in order of arrival. Example: `gemello gallery list --filter '{"label": "shoe"}'`"""
+        """List images in order of arrival.
+
+        Example: `gemello gallery list --filter '{"label": "shoe"}'`
+        """
         with Client(url, key=key) as client:
-            page = client.page(limit=min(limit, 1000), filter=parsed_filter(wanted))
+            page = client.page(limit=min(limit, 1000), filter=parsed_filter(filter_))
             images = page.images
             while page.next_cursor and len(images) < limit:
                 page = client.page(
                     limit=min(limit - len(images), 1000),
                     cursor=page.next_cursor,
-                    filter=parsed_filter(wanted),
+                    filter=parsed_filter(filter_),
                 )
                 images = images + page.images
         if as_json:
@@ -44,8 +47,8 @@ def register(app: typer.Typer) -> None:
         table = Table("id", "label", "filename", "size", "metadata")
         for image in images:
             size = f"{image.width} × {image.height}"
-            said = json.dumps(image.metadata, ensure_ascii=False) if image.metadata else ""
-            table.add_row(image.id, image.label or "", image.filename or "", size, said)
+            metadata = json.dumps(image.metadata, ensure_ascii=False) if image.metadata else ""
+            table.add_row(image.id, image.label or "", image.filename or "", size, metadata)
         console = Console()
         console.print(table, markup=False)
         if page.next_cursor:
@@ -53,48 +56,59 @@ def register(app: typer.Typer) -> None:
 
     @gallery.command()
     def stats(url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
-        """Show counts over the whole gallery. Example: `gemello gallery stats`"""
+        """Show counts over the whole gallery.
+
+        Example: `gemello gallery stats`
+        """
         with Client(url, key=key) as client:
-            found = client.stats()
+            counts = client.stats()
         if as_json:
-            print_json(found)
+            print_json(counts)
             return
-        show_facts(
+        print_fields(
             {
-                "images": f"{found.images:,}, of which {found.searchable:,} can be found",
-                "bytes": f"{found.bytes:,}",
-                "labels": found.labels,
-                "kinds": ", ".join(f"{n} {kind}" for kind, n in sorted(found.media_types.items())),
-                "oldest": found.oldest,
-                "newest": found.newest,
-                "jobs": found.jobs,
-                "model": f"{found.model.name}/{found.model.version}",
+                "images": f"{counts.images:,} ({counts.searchable:,} searchable)",
+                "bytes": f"{counts.bytes:,}",
+                "labels": counts.labels,
+                "formats": ", ".join(
+                    f"{n} {name}" for name, n in sorted(counts.media_types.items())
+                ),
+                "oldest": counts.oldest,
+                "newest": counts.newest,
+                "jobs": counts.jobs,
+                "model": f"{counts.model.name}/{counts.model.version}",
             }
         )
 
     @gallery.command()
     def delete(
         ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
-        wanted: FilterText = None,
-        yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+        filter_: FilterText = None,
+        yes: Annotated[bool, typer.Option("--yes", help="Don't ask first.")] = False,
         url: Url = DEFAULT,
         key: Key = None,
         as_json: Json = False,
     ) -> None:
-        """Remove images, by id or by filter. Example: `gemello gallery delete sku-1 sku-2`"""
-        chosen = parsed_filter(wanted)
-        if bool(ids) == (chosen is not None):
-            raise typer.BadParameter("name ids, or --filter", param_hint="ID")
+        """Remove images, by id or by filter.
+
+        Example: `gemello gallery delete sku-1 sku-2`
+        """
+        constraint = parsed_filter(filter_)
+        if bool(ids) == (constraint is not None):
+            raise typer.BadParameter("give ids, or --filter", param_hint="ID")
         with Client(url, key=key) as client:
-            if chosen is not None:
+            if constraint is not None:
                 if not yes:
-                    typer.confirm(f"Remove all images with {json.dumps(chosen)}?", abort=True)
-                count = client.remove_where(chosen)
+                    typer.confirm(
+                        f"Remove all images with {json.dumps(constraint, ensure_ascii=False)}?",
+                        abort=True,
+                    )
+                count = client.remove_where(constraint)
             else:
                 for image_id in ids or []:
                     client.remove(image_id)
                 count = len(ids or [])
-        tell(as_json, {"removed": count}, f"{count} removed.")
+        print_outcome(as_json, {"removed": count}, f"{count} removed.")
 
     stored.add_to(gallery)
     moving.add_to(gallery)

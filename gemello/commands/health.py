@@ -10,7 +10,10 @@ from gemello.commands.outputs import print_json
 def register(app: typer.Typer) -> None:
     @app.command()
     def health(url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
-        """Exit with 0 when the service is ready, with 1 when it is not. Example: `gemello health`"""
+        """Ask whether the service is ready; exits with 1 when it is not.
+
+        Example: `gemello health`
+        """
         with Client(url, key=key, timeout_s=5) as client:
             answer = client.health()
         if as_json:

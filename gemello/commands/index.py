@@ -1,6 +1,5 @@
 """``gemello index PATH…``: add folders, archives and addresses to a running service."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,18 +10,20 @@ import typer
 from rich.console import Console
 
 from gemello.client import Client
-from gemello.client.results import Job
+from gemello.client.image_id import default_id
+from gemello.client.results import Job, JobDetails
 from gemello.commands.jobs import watch
 from gemello.commands.options import DEFAULT, Json, Key, Url
 from gemello.commands.outputs import print_json
 from gemello.commands.progress import bar
+from gemello.image_folder import image_files, label_of
 
 _CHUNK = 16
 
 
 @dataclass
 class Report:
-    """What became of the files."""
+    """What became of the images."""
 
     created: int = 0
     already_there: int = 0
@@ -41,10 +42,11 @@ def register(app: typer.Typer) -> None:
         label: Annotated[
             str | None, typer.Option(help="Label for every image, instead of its subfolder's name.")
         ] = None,
-        there: Annotated[
+        on_server: Annotated[
             bool,
             typer.Option(
-                "--there", help="PATH is a folder of the service's, below its GEMELLO_IMPORT_DIR."
+                "--on-server",
+                help="PATH is a folder on the service's machine, below its GEMELLO_IMPORT_DIR.",
             ),
         ] = False,
         url: Url = DEFAULT,
@@ -53,23 +55,27 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Add images to a running service; subfolder names become labels.
 
-        Images that are already there are not sent again, so an interrupted run can be repeated. The
+        Images that are stored already are not sent again, so an interrupted run can be repeated. The
         service unpacks archives and fetches addresses itself, where its settings allow it. Exits with
         1 when a file was refused. Examples: `gemello index photos/`, `gemello index photos.zip`,
-        `gemello index https://example.com/shoe.jpg`, `gemello index --there photos`
+        `gemello index https://example.com/shoe.jpg`, `gemello index --on-server photos`
         """
         console = Console(stderr=True)
-        given = _sorted(paths, there)
-        if label and (given.there or given.urls or given.archives):
+        sources = _sources(paths, on_server)
+        if label and (sources.server_folders or sources.urls or sources.archives):
             raise typer.BadParameter(
-                "only for folders and images of this machine", param_hint="--label"
+                "works only with folders and images of this machine", param_hint="--label"
             )
-        files = [(file, label or found) for path in given.paths for file, found in _files(path)]
+        files = [
+            (file, label or folder_label)
+            for path in sources.paths
+            for file, folder_label in _files(path)
+        ]
         report = Report()
         with Client(url, key=key) as client:
             if files:
                 _upload(client, files, console, report)
-            for job in _jobs(client, given):
+            for job in _jobs(client, sources):
                 _count(watch(client, job.id, "indexing"), report)
         if as_json:
             print_json(report)
@@ -85,35 +91,35 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
-    """What was named, by how it gets there."""
+class _Sources:
+    """Where the images are, by the way that they take."""
 
     paths: list[Path]
     archives: list[Path]
     urls: list[str]
-    there: list[str]
+    server_folders: list[str]
 
 
-def _sorted(names: Sequence[str], there: bool) -> _Given:
-    if there:
-        return _Given([], [], [], list(names))
+def _sources(names: Sequence[str], on_server: bool) -> _Sources:
+    if on_server:
+        return _Sources([], [], [], list(names))
     urls = [name for name in names if name.startswith(("http://", "https://"))]
     local = [Path(name) for name in names if name not in urls]
     archives = [path for path in local if path.suffix.lower() == ".zip" and path.is_file()]
-    return _Given([path for path in local if path not in archives], archives, urls, [])
+    return _Sources([path for path in local if path not in archives], archives, urls, [])
 
 
-def _jobs(client: Client, given: _Given) -> Iterator[Job]:
-    """The service's own work, begun one after the other."""
-    for archive in given.archives:
+def _jobs(client: Client, sources: _Sources) -> Iterator[Job]:
+    """Begin the service's own work, one job after the other."""
+    for archive in sources.archives:
         yield client.import_archive(archive)
-    if given.urls:
-        yield client.import_urls(given.urls)
-    for folder in given.there:
+    if sources.urls:
+        yield client.import_urls(sources.urls)
+    for folder in sources.server_folders:
         yield client.import_folder(folder)
 
 
-def _count(job: Job, report: Report) -> None:
+def _count(job: JobDetails, report: Report) -> None:
     report.created += job.added
     report.already_there += job.done - job.added - job.failed
     report.failed += [{"file": error.item, "error": error.detail} for error in job.errors]
@@ -123,8 +129,6 @@ def _count(job: Job, report: Report) -> None:
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str | None]]:
-    from app.images.folder import image_files, label_of
-
     if path.is_dir():
         for file in image_files(path):
             yield file, label_of(file, path)
@@ -152,17 +156,14 @@ def _upload(
 def _upload_chunk(
     client: Client, chunk: Sequence[tuple[Path, str | None]], known: set[str], report: Report
 ) -> None:
-    from app.gallery.gallery import DEFAULT_ID_LENGTH
-
     fresh: list[tuple[Path, str | None]] = []
     for path, label in chunk:
         try:
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()[:DEFAULT_ID_LENGTH]
+            image_id = default_id(path)
         except OSError as exc:
             report.failed.append({"file": str(path), "error": str(exc.strerror)})
             continue
-        if digest in known:
+        if image_id in known:
             report.already_there += 1
         else:
             fresh.append((path, label))

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
-from gemello.client.results import Job
+from gemello.client.results import Job, JobDetails
 from gemello.commands.options import DEFAULT, Json, Key, Url
-from gemello.commands.outputs import print_json, show_facts, tell
+from gemello.commands.outputs import print_fields, print_json, print_outcome
 from gemello.commands.progress import bar
 
 JobId = Annotated[str, typer.Argument(metavar="ID")]
@@ -22,22 +22,26 @@ def register(app: typer.Typer) -> None:
 
     @jobs.command("list")
     def list_jobs(url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
-        """List jobs, the newest first. Example: `gemello jobs list`"""
+        """List jobs, the newest first.
+
+        Example: `gemello jobs list`
+        """
         with Client(url, key=key) as client:
-            found = client.jobs()
+            all_jobs = client.jobs()
         if as_json:
-            print_json(found)
+            print_json(all_jobs)
             return
         table = Table("id", "kind", "state", "done", "failed", "began")
-        for job in found:
-            total = "?" if job.total is None else job.total
-            done = f"{job.done} of {total}"
-            table.add_row(job.id, job.kind, job.state, done, str(job.failed), job.created_at)
+        for job in all_jobs:
+            table.add_row(job.id, job.kind, job.state, _done(job), str(job.failed), job.created_at)
         Console().print(table, markup=False)
 
     @jobs.command()
     def show(job_id: JobId, url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
-        """Show a job, with what failed. Example: `gemello jobs show ID`"""
+        """Show a job, with what failed.
+
+        Example: `gemello jobs show ID`
+        """
         with Client(url, key=key) as client:
             job = client.job(job_id)
         if as_json:
@@ -47,21 +51,27 @@ def register(app: typer.Typer) -> None:
 
     @jobs.command()
     def wait(job_id: JobId, url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
-        """Wait until a job has ended; exits with 1 unless it succeeded. Example: `gemello jobs wait ID`"""
+        """Wait until a job has ended; exits with 1 unless it succeeded.
+
+        Example: `gemello jobs wait ID`
+        """
         with Client(url, key=key) as client:
             follow(client, job_id, as_json)
 
     @jobs.command()
     def cancel(job_id: JobId, url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
-        """Stop a job; what it has done stays done. Example: `gemello jobs cancel ID`"""
+        """Stop a job; what it has done stays done.
+
+        Example: `gemello jobs cancel ID`
+        """
         with Client(url, key=key) as client:
             job = client.cancel(job_id)
-        tell(as_json, job, job.state)
+        print_outcome(as_json, job, job.state)
 
 
-def watch(client: Client, job_id: str, what: str = "working") -> Job:
-    """Show a job's progress until it ends."""
-    with bar(what) as progress:
+def watch(client: Client, job_id: str, title: str = "working") -> JobDetails:
+    """Show a job's progress until it has ended, and return it."""
+    with bar(title) as progress:
         task = progress.add_task("", total=None)
         return client.wait(
             job_id, lambda job: progress.update(task, completed=job.done, total=job.total)
@@ -69,26 +79,25 @@ def watch(client: Client, job_id: str, what: str = "working") -> Job:
 
 
 def follow(client: Client, job_id: str, as_json: bool) -> None:
-    """``watch``, then say how it ended and what failed. Exits with 1 unless it succeeded."""
+    """``watch``, then print how it ended and what failed. Exits with 1 unless it succeeded."""
     job = watch(client, job_id)
     if as_json:
         print_json(job)
     else:
-        _tell(job)
+        _print_end(job)
     if job.state != "succeeded":
         raise typer.Exit(1)
 
 
-def _show(job: Job) -> None:
-    total = "?" if job.total is None else job.total
-    show_facts(
+def _show(job: JobDetails) -> None:
+    print_fields(
         {
             "id": job.id,
             "kind": job.kind,
             "arguments": json.dumps(job.arguments, ensure_ascii=False),
             "state": job.state,
             "reason": job.reason,
-            "done": f"{job.done} of {total}",
+            "done": _done(job),
             "added": job.added,
             "failed": job.failed,
             "began": job.created_at,
@@ -99,9 +108,13 @@ def _show(job: Job) -> None:
         Console().print(f"{error.item}: {error.detail}", style="red", markup=False)
 
 
-def _tell(job: Job) -> None:
+def _print_end(job: JobDetails) -> None:
     console = Console(stderr=True)
     for error in job.errors:
         console.print(f"{error.item}: {error.detail}", style="red", markup=False)
     reason = f": {job.reason}" if job.reason else ""
     typer.echo(f"{job.state}, {job.done} done, {job.failed} failed{reason}")
+
+
+def _done(job: Job) -> str:
+    return f"{job.done} of {'?' if job.total is None else job.total}"

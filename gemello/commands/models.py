@@ -10,7 +10,7 @@ from rich.table import Table
 from gemello.client import Client
 from gemello.commands.jobs import follow
 from gemello.commands.options import DEFAULT, Json, Key, Store, Url, model_store
-from gemello.commands.outputs import print_json, show_facts, tell
+from gemello.commands.outputs import print_fields, print_json, print_outcome
 
 if TYPE_CHECKING:
     from app.bundle.model_store import Bundle
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     models = typer.Typer(
-        help="List, show, verify and choose published models.", no_args_is_help=True
+        help="List, show, verify, choose and activate published models.", no_args_is_help=True
     )
     app.add_typer(models, name="models")
 
     @models.command("list")
     def list_all(store: Store = None, as_json: Json = False) -> None:
-        """List every published model. Example: `gemello models list`"""
+        """List every published model.
+
+        Example: `gemello models list`
+        """
         from app.bundle.model_store import list_models
 
         folder = model_store(store)
@@ -43,14 +46,17 @@ def register(app: typer.Typer) -> None:
         store: Store = None,
         as_json: Json = False,
     ) -> None:
-        """Show what a model is and does; `--json`: its manifest. Example: `gemello models show default`"""
+        """Show what a model is and how well it does; with `--json` its manifest.
+
+        Example: `gemello models show default`
+        """
         from app.bundle.model_store import resolve
 
         bundle = resolve(model_store(store), model, verify_files=False)
         if as_json:
             typer.echo(bundle.manifest.model_dump_json(indent=2))
         else:
-            show_facts(_facts(bundle))
+            print_fields(_fields(bundle))
 
     @models.command()
     def verify(
@@ -58,44 +64,53 @@ def register(app: typer.Typer) -> None:
         store: Store = None,
         as_json: Json = False,
     ) -> None:
-        """Hold every file of a model to its checksum. Example: `gemello models verify default`"""
+        """Check every file of a model against its checksum.
+
+        Example: `gemello models verify default`
+        """
         from app.bundle.model_store import resolve
 
         bundle = resolve(model_store(store), model)
         count = len(bundle.manifest.files)
-        tell(
+        print_outcome(
             as_json,
             {"model": bundle.title, "files": count},
             f"{bundle.title}: {count} files match their checksums.",
         )
 
-    @models.command()
-    def use(
+    @models.command("set-default")
+    def set_default(
         model: Annotated[str, typer.Argument(help="name/version")],
         store: Store = None,
         as_json: Json = False,
     ) -> None:
-        """Make a version the one that serves. Example: `gemello models use default/2`"""
+        """Make a version the one that its name alone means.
+
+        Example: `gemello models set-default default/2`
+        """
         from app.bundle.model_store import activate, resolve
 
         folder = model_store(store)
         bundle = resolve(folder, model)
         activate(folder, bundle.manifest.name, bundle.manifest.version)
-        tell(
+        print_outcome(
             as_json,
             {"active": bundle.title},
-            f"{bundle.title} is active; a service picks it up when it starts.",
+            f"{bundle.title} is the default; a service takes it when it starts.",
         )
 
     @models.command("activate")
     def activate_now(
         model: Annotated[str, typer.Argument(help="name/version")],
-        wait: Annotated[bool, typer.Option(help="Wait until it answers.")] = True,
+        wait: Annotated[bool, typer.Option(help="Wait until it serves.")] = True,
         url: Url = DEFAULT,
         key: Key = None,
         as_json: Json = False,
     ) -> None:
-        """Let a running service change to a model, without a gap. Example: `gemello models activate mine/1`"""
+        """Switch a running service to a model, without a gap.
+
+        Example: `gemello models activate mine/1`
+        """
         name, _, version = model.partition("/")
         if not name or not version:
             raise typer.BadParameter("expected name/version", param_hint="MODEL")
@@ -109,10 +124,10 @@ def register(app: typer.Typer) -> None:
                 typer.echo(job.id)
 
 
-def _facts(bundle: "Bundle") -> dict[str, object]:
-    manifest, found = bundle.manifest, bundle.manifest.evaluation
+def _fields(bundle: "Bundle") -> dict[str, object]:
+    manifest, evaluation = bundle.manifest, bundle.manifest.evaluation
     calibration = manifest.calibration
-    figures = found.metrics if found else {}
+    figures = evaluation.metrics if evaluation else {}
     return {
         "model": bundle.title,
         "folder": bundle.path,
@@ -121,7 +136,7 @@ def _facts(bundle: "Bundle") -> dict[str, object]:
         "input": f"{manifest.input_size} px",
         "dimension": manifest.dimension,
         "match": calibration and f"up to distance {calibration.threshold:.3f}",
-        "measured": found and found.protocol,
+        "measured": evaluation and evaluation.protocol,
         **{name: f"{value:.4f}" for name, value in figures.items()},
         "files": len(manifest.files),
         "id": manifest.model_id,

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gemello.archive import export_gallery, import_gallery, read_about
 from gemello.client import Client
+from gemello.client.calls.call import OnConflict
 from gemello.commands.options import DEFAULT, Json, Key, Url
-from gemello.commands.outputs import tell
+from gemello.commands.outputs import print_outcome
 from gemello.commands.progress import bar
+from gemello.gallery_file import export_gallery, import_gallery, read_summary
 
 
 def add_to(gallery: typer.Typer) -> None:
@@ -21,7 +22,10 @@ def add_to(gallery: typer.Typer) -> None:
         key: Key = None,
         as_json: Json = False,
     ) -> None:
-        """Write the whole gallery to one file. Example: `gemello gallery export photos.zip`"""
+        """Write the whole gallery to one file.
+
+        Example: `gemello gallery export photos.zip`
+        """
         with Client(url, key=key) as client:
             total = client.stats().images
             with bar("exporting") as progress:
@@ -31,13 +35,15 @@ def add_to(gallery: typer.Typer) -> None:
                     target,
                     lambda done, total: progress.update(task, completed=done, total=total),
                 )
-        tell(as_json, {"images": count, "file": str(target)}, f"{count} images in {target}")
+        print_outcome(
+            as_json, {"images": count, "file": str(target)}, f"{count} images in {target}"
+        )
 
     @gallery.command("import")
     def import_(
         source: Annotated[Path, typer.Argument(help="File that `gallery export` wrote.")],
         on_conflict: Annotated[
-            str, typer.Option(help="For ids already there: skip, replace or error.")
+            OnConflict, typer.Option(help="What to do with an id that is already there.")
         ] = "skip",
         url: Url = DEFAULT,
         key: Key = None,
@@ -45,21 +51,21 @@ def add_to(gallery: typer.Typer) -> None:
     ) -> None:
         """Add an exported gallery. Exits with 1 when an image was refused.
 
-        Vectors are kept where the service has the same model. Example: `gemello gallery import
+        Its vectors are taken over where the service has the same model. Example: `gemello gallery import
         photos.zip`
         """
-        about = read_about(source)
+        summary = read_summary(source)
         counts: dict[str, int] = {}
         console = Console(stderr=True)
         with Client(url, key=key) as client, bar("importing") as progress:
-            task = progress.add_task("", total=about.images)
+            task = progress.add_task("", total=summary.images)
             for image_id, item in import_gallery(
                 client, source, on_conflict, lambda done: progress.advance(task, done)
             ):
                 counts[item.status] = counts.get(item.status, 0) + 1
                 if item.error is not None:
                     console.print(f"{image_id}: {item.error.detail}", style="red", markup=False)
-        told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-        tell(as_json, counts, f"{told or 'nothing to add'}.")
+        outcome = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        print_outcome(as_json, counts, f"{outcome or 'nothing to add'}.")
         if counts.get("failed"):
             raise typer.Exit(1)

@@ -15,7 +15,7 @@ Key = Annotated[
     str | None,
     typer.Option("--key", envvar="GEMELLO_KEY", help="Key of the service, if it asks for one."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON on standard output.")]
 Store = Annotated[
     Path | None,
     typer.Option("--store", help="Folder of published models; default: GEMELLO_MODEL_STORE."),
@@ -30,25 +30,25 @@ DEFAULT = DEFAULT_URL
 
 
 def parsed_filter(text: str | None) -> dict[str, Any] | None:
-    """A filter's JSON object; the service says what is wrong inside. Raises ``BadParameter``."""
+    """Return a filter's JSON object; the service says what is wrong inside. Raises ``BadParameter``."""
     return parsed_object(text, "--filter")
 
 
 def parsed_object(text: str | None, option: str) -> dict[str, Any] | None:
-    """A JSON object that ``option`` was given. Raises ``BadParameter``."""
+    """Return the JSON object that ``option`` was given. Raises ``BadParameter``."""
     if text is None:
         return None
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError as exc:
-        raise typer.BadParameter(f"{text!r} is no JSON", param_hint=option) from exc
-    if not isinstance(found, dict):
-        raise typer.BadParameter(f"{text!r} is no JSON object", param_hint=option)
-    return found
+        raise typer.BadParameter(f"{text!r} is not JSON", param_hint=option) from exc
+    if not isinstance(value, dict):
+        raise typer.BadParameter(f"{text!r} is not a JSON object", param_hint=option)
+    return value
 
 
 def parsed_box(text: str | None) -> tuple[float, float, float, float] | None:
-    """``x1,y1,x2,y2``. Raises ``BadParameter``."""
+    """Return the four numbers of ``x1,y1,x2,y2``. Raises ``BadParameter``."""
     if text is None:
         return None
     try:
@@ -58,8 +58,8 @@ def parsed_box(text: str | None) -> tuple[float, float, float, float] | None:
     return left, top, right, bottom
 
 
-def model_store(given: Path | None) -> Path:
-    """The folder of models: as given, or as the service would have it."""
+def model_store(folder: Path | None) -> Path:
+    """Return the folder of models: this one, or that of the service's settings."""
     from app.config import load_settings
 
-    return given or load_settings().model_store
+    return folder or load_settings().model_store

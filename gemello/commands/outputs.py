@@ -1,4 +1,4 @@
-"""What a command prints, and the files that it writes: refused before the work, written after it."""
+"""What a command prints, and the files that it writes: checked before the work, written after it."""
 
 import json
 import os
@@ -11,22 +11,23 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.errors import ParameterInvalid, RuntimeUnavailable
+from gemello.commands.clone import lacks_clone
+from gemello.commands.errors import CommandError, OptionInvalid
 
 STDOUT = Path("-")
 """What ``--json FILE`` takes for standard output."""
 
 
 def check_output(option: str, path: Path | None, suffix: str | None = None) -> None:
-    """Refuse a file that could not be written, before hours are spent. Raises ``ParameterInvalid``."""
+    """Refuse a file that could not be written, before hours are spent. Raises ``OptionInvalid``."""
     if path is None:
         return
     if suffix and path.suffix.lower() != suffix:
-        raise ParameterInvalid(option, f"{path} must end in {suffix}")
+        raise OptionInvalid(option, f"{path} must end in {suffix}")
     if not path.parent.is_dir():
-        raise ParameterInvalid(option, f"the folder {path.parent} does not exist")
+        raise OptionInvalid(option, f"the folder {path.parent} does not exist")
     if path.is_dir():
-        raise ParameterInvalid(option, f"{path} is a folder")
+        raise OptionInvalid(option, f"{path} is a folder")
 
 
 def check_figures(path: Path | None) -> None:
@@ -36,61 +37,67 @@ def check_figures(path: Path | None) -> None:
 
 
 def check_report(option: str, path: Path | None) -> None:
-    """``check_output`` for a page, and for what draws it. Raises ``RuntimeUnavailable``."""
+    """``check_output`` for a page, and for what draws it. Raises ``CommandError``."""
     check_output(option, path, ".html")
     if path is None:
         return
     try:
         import trainer.report  # noqa: F401
     except ImportError as exc:
-        raise RuntimeUnavailable(
-            "report", f"{exc.name} is not installed; run `make setup-train`"
+        if lacks_clone(exc):
+            raise
+        raise CommandError(
+            f"{option}: a report needs {exc.name}, which is not installed; run `make setup-train`."
         ) from exc
 
 
 def print_json(answer: Any) -> None:
-    """A result of the client, or a list of them, as JSON."""
+    """Print a result of the client, or a list of them, as JSON."""
     typer.echo(json.dumps(answer, indent=2, default=asdict))
 
 
-def tell(as_json: bool, document: Any, sentence: str) -> None:
-    """The same as JSON, for programs, or as a sentence."""
+def print_outcome(as_json: bool, document: Any, sentence: str) -> None:
+    """Print the same as JSON, for programs, or as a sentence."""
     if as_json:
         print_json(document)
     else:
         typer.echo(sentence)
 
 
-def show_facts(facts: Mapping[str, object]) -> None:
-    """One fact a line: its name, and its value unless there is none."""
+# What `rank`, `report` and others still call it.
+tell = print_outcome
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Print one field a line: its name, and its value unless that is None."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    for name, value in facts.items():
+    for name, value in fields.items():
         if value is not None:
             table.add_row(name, str(value))
     Console().print(table, markup=False)
 
 
 def show_left_out(console: Console, bad: Mapping[str, str]) -> None:
-    """A line for each file that was left out."""
+    """Print a line for each file that was left out."""
     for path, reason in bad.items():
-        # A name that is no valid Unicode could not be printed.
+        # A name that is not valid Unicode could not be printed.
         name = os.fsencode(path).decode(errors="replace")
         console.print(f"left out {name}: {reason}", markup=False, soft_wrap=True)
 
 
 def write_bytes(option: str, path: Path, data: bytes) -> None:
-    """Raises ``ParameterInvalid`` when the disk refuses."""
+    """Write a file. Raises ``OptionInvalid`` when the disk refuses."""
     try:
         path.write_bytes(data)
     except OSError as exc:
-        raise ParameterInvalid(option, f"{path} cannot be written ({exc.strerror})") from exc
+        raise OptionInvalid(option, f"{path} cannot be written ({exc.strerror})") from exc
 
 
 def write_json(option: str, path: Path, document: dict[str, Any]) -> None:
-    """Write a document, ``-`` being standard output. Raises ``ParameterInvalid`` when the disk refuses."""
-    # A file's name that is no valid Unicode is written as the escape that JSON has for it.
+    """Write a document, ``-`` being standard output. Raises ``OptionInvalid`` when the disk refuses."""
+    # A file's name that is not valid Unicode is written as the escape that JSON has for it.
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     data = text.encode("utf-8", errors="backslashreplace")
     if path == STDOUT:

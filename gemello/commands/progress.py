@@ -19,10 +19,13 @@ class _SpeedColumn(ProgressColumn):
         return Text(f"{task.speed:.0f} images/s" if task.speed else "", justify="right")
 
 
-def bar(what: str, console: Console | None = None) -> Progress:
-    """What is done, of how many, how fast, and how long it will take; on standard error."""
+def bar(title: str, console: Console | None = None) -> Progress:
+    """Return a bar that shows what is done, of how many, how fast, and how long it takes.
+
+    On standard error, unless there is a ``console``.
+    """
     return Progress(
-        TextColumn(what),
+        TextColumn(title),
         BarColumn(),
         MofNCompleteColumn(),
         _SpeedColumn(),

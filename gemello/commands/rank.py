@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         """
         check_output("--out", out)
         encoder = choose(model, None, False, None, 0, store).encoder
-        from app.images.folder import image_files
+        from gemello.image_folder import image_files
         from trainer.evaluate.rank import rank as run
         from trainer.progress import say, track
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
+from gemello.client.calls.searches import Combine
 from gemello.client.results import SearchAnswer
 from gemello.commands.options import DEFAULT, FilterText, Json, Key, Url, parsed_box, parsed_filter
 from gemello.commands.outputs import print_json
@@ -23,13 +24,14 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         ids: Annotated[
-            list[str] | None, typer.Option("--id", help="Search like a stored image; repeatable.")
+            list[str] | None,
+            typer.Option("--id", help="A stored image to search with; repeatable."),
         ] = None,
         top_k: Annotated[
-            int, typer.Option("--top-k", "-k", min=1, max=1000, help="How many.")
+            int, typer.Option("--top-k", "-k", min=1, max=1000, help="How many results.")
         ] = 10,
-        offset: Annotated[int, typer.Option(min=0, help="How many to pass over first.")] = 0,
-        wanted: FilterText = None,
+        offset: Annotated[int, typer.Option(min=0, help="How many results to skip first.")] = 0,
+        filter_: FilterText = None,
         group_by: Annotated[
             str | None, typer.Option(help="Show the nearest image of each value of this key.")
         ] = None,
@@ -40,15 +42,21 @@ def register(app: typer.Typer) -> None:
             float | None, typer.Option(min=0, max=1, help="Leave out what is less likely a match.")
         ] = None,
         box: Annotated[
-            str | None, typer.Option(help="Look at this part alone: x1,y1,x2,y2 in 0–1.")
+            str | None,
+            typer.Option(help="Search with this part of the image alone: x1,y1,x2,y2 in 0–1."),
         ] = None,
         flip: Annotated[bool, typer.Option("--flip", help="Find mirror images, too.")] = False,
         combine: Annotated[
-            str, typer.Option(help="Of several images: best (nearest of them) or mean.")
+            Combine,
+            typer.Option(help="Distance from several images: to the nearest, or to their mean."),
         ] = "best",
         unlike: Annotated[
             list[Path] | None,
-            typer.Option(help="Image to stay away from; repeatable.", exists=True, dir_okay=False),
+            typer.Option(
+                help="An image that results must not be nearer to; repeatable.",
+                exists=True,
+                dir_okay=False,
+            ),
         ] = None,
         url: Url = DEFAULT,
         key: Key = None,
@@ -61,7 +69,7 @@ def register(app: typer.Typer) -> None:
         """
         like: list[Path | bytes | str] = [*(images or []), *(ids or [])]
         if not like:
-            raise typer.BadParameter("name an image, or --id", param_hint="IMAGE")
+            raise typer.BadParameter("give an image, or --id", param_hint="IMAGE")
         with Client(url, key=key) as client:
             answer = client.search(
                 *like,
@@ -69,7 +77,7 @@ def register(app: typer.Typer) -> None:
                 offset=offset,
                 max_distance=max_distance,
                 min_score=min_score,
-                filter=parsed_filter(wanted),
+                filter=parsed_filter(filter_),
                 group_by=group_by,
                 flip=flip,
                 box=parsed_box(box),
@@ -79,13 +87,13 @@ def register(app: typer.Typer) -> None:
         if as_json:
             print_json(answer)
             return
-        _show(answer, images[0].name if images else str(like[0]), filtered=wanted is not None)
+        _show(answer, images[0].name if images else str(like[0]), filtered=filter_ is not None)
 
 
 def _show(answer: SearchAnswer, name: str, *, filtered: bool) -> None:
     if not answer.results:
-        nothing = "No image satisfies the filter." if filtered else "The gallery is empty."
-        typer.echo("No match." if answer.total else nothing)
+        empty = "No image satisfies the filter." if filtered else "The gallery is empty."
+        typer.echo("No match." if answer.total else empty)
         return
     table = Table(
         title=f"{name} in {answer.total} images, {answer.took_ms:.0f} ms", title_justify="left"

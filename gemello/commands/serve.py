@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.errors import SettingsError
+from gemello.commands.errors import CommandError
 
 
 def register(app: typer.Typer) -> None:
@@ -49,12 +49,12 @@ def register(app: typer.Typer) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything is loaded. Raises ``SettingsError`` when it cannot be had."""
+    """Take the port before anything is loaded. Raises ``CommandError`` when it is not free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as exc:
-        raise SettingsError(
+        raise CommandError(
             f"GEMELLO_HOST={host}, GEMELLO_PORT={port}: cannot listen there ({os.strerror(exc.errno or 0)})."
         ) from exc
     # Connections inherit it. asyncio sets it only where the listener's protocol is named, and without

@@ -11,8 +11,8 @@ import pytest
 from app import service as service_module
 from app.config import Settings
 from app.errors import DatabaseMissing, ModelNotFound, NotReady, SettingsError, StorageUnavailable
-from app.gallery.gallery import NewImage
-from app.gallery.search import Options, Query
+from app.gallery.new_image import NewImage
+from app.gallery.query import Options, Query
 from app.service import Service
 from tests.support.images import picture
 from tests.support.tiny_model import publish_tiny
@@ -169,7 +169,7 @@ def test_another_model_serves_the_same_gallery(settings: Settings, tmp_path: Pat
         service.gallery.add([NewImage(picture(seed)) for seed in range(5)])
     publish_tiny(store, offset=0.5)
     with running(changed(settings, model_store=store)) as service:
-        assert service.active.live.manifest.version == "2"
+        assert service.active.model.manifest.version == "2"
         assert len(service.gallery) == 5
         assert service.searcher.search(Query([picture(3)]), Options()).matches[0].distance < 1e-3
 
@@ -205,8 +205,8 @@ def test_a_stop_while_indexing_is_quick_and_keeps_what_was_done(
 
 def test_the_score_follows_the_calibration(settings: Settings, tmp_path: Path) -> None:
     with running(settings) as service:
-        scores = [service.active.live.manifest.score(distance) for distance in (0.0, 0.5, 2.0)]
-        assert [service.active.live.manifest.match(distance) for distance in (0.0, 0.4, 0.5)] == [
+        scores = [service.active.model.manifest.score(distance) for distance in (0.0, 0.5, 2.0)]
+        assert [service.active.model.manifest.match(distance) for distance in (0.0, 0.4, 0.5)] == [
             True,
             True,
             False,
@@ -214,10 +214,10 @@ def test_the_score_follows_the_calibration(settings: Settings, tmp_path: Path) -
     assert scores == pytest.approx([0.98201, 0.5, 0.0000061], rel=1e-2)
     publish_tiny(tmp_path / "plain", calibrated=False)
     with running(changed(settings, model_store=tmp_path / "plain")) as service:
-        assert service.active.live.manifest.score(0.5) is None
-        assert service.active.live.manifest.match(0.5) is None
+        assert service.active.model.manifest.score(0.5) is None
+        assert service.active.model.manifest.match(0.5) is None
 
 
 def test_a_wild_distance_has_a_score_all_the_same(settings: Settings) -> None:
     with running(settings) as service:
-        assert service.active.live.manifest.score(1000) == pytest.approx(0)
+        assert service.active.model.manifest.score(1000) == pytest.approx(0)

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app.storage.local.blobs import sha256
+from app.storage.blob_store import digest_of
 from tests.support.images import picture
 from tests.support.serving import in_process
 
@@ -41,7 +41,7 @@ def change(url: str, ledger: Ledger, random: np.random.Generator, seeds: list[in
                 ledger.removed.update(batch)
             else:
                 chosen = [seeds.pop() for _ in range(int(random.integers(1, 4)))]
-                batch = {sha256(picture(seed))[:32]: seed for seed in chosen}
+                batch = {digest_of(picture(seed))[:32]: seed for seed in chosen}
                 ledger.unsure = batch
                 files = [("images", (f"{seed}.png", picture(seed))) for seed in chosen]
                 answer = client.post("/gallery", files=files).raise_for_status()
@@ -110,7 +110,7 @@ def check(url: str, ledger: Ledger, data: Path) -> None:
             assert found["distance"] < 0.01
         assert client.get("/health").json()["gallery"]["images"] == len(listed)
     files = sorted(path.name for path in (data / "blobs").rglob("*") if path.is_file())
-    assert files == sorted(sha256(picture(seed)) for seed in ledger.present.values())
+    assert files == sorted(digest_of(picture(seed)) for seed in ledger.present.values())
 
 
 def test_a_kill_straight_after_each_answer_loses_nothing(environment: dict[str, str]) -> None:

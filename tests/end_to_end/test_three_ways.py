@@ -12,9 +12,9 @@ import pytest
 
 from app.config import Settings
 from gemello import Client
+from tests.support.command_line import run
 from tests.support.images import picture
 from tests.support.serving import in_thread
-from tests.test_commands import run
 
 PRODUCTS = ("runner", "runner", "beanie", "hiker", "hiker", "clog")
 CHANGING = frozenset({"took_ms", "uptime_s"})

@@ -7,16 +7,19 @@ from pathlib import Path
 
 from app.bundle.encoder import Encoder
 from app.gallery.gallery import Gallery
-from app.gallery.search import Options, Query, Searcher, SearchPage
+from app.gallery.query import Options, Query, SearchPage
+from app.gallery.search import Searcher
 from app.images.limits import DEFAULT_LIMITS
-from app.index.flat import FlatIndex
 from app.inference.batcher import Batcher
 from app.inference.decode_pool import DecodePool
-from app.inference.served_model import Active, Live
-from app.storage.local.blobs import BlobStore
-from app.storage.local.catalog import Catalog
+from app.inference.embedder import Embedder
+from app.inference.reembedding import Reembedder
+from app.inference.served_model import ActiveModel, ServedModel
+from app.storage.local.blob_store import LocalBlobStore
 from app.storage.local.database import Database
-from app.storage.local.indexed_files import Sources
+from app.storage.local.gallery_store import LocalGalleryStore
+from app.storage.local.indexed_files import IndexedFiles
+from app.storage.stores import Stores
 from app.telemetry.metrics import Metrics
 from app.testing import FakeEncoder, described
 
@@ -27,10 +30,9 @@ class Parts:
 
     gallery: Gallery
     searcher: Searcher
-    catalog: Catalog
-    sources: Sources
-    blobs: BlobStore
-    index: FlatIndex
+    stores: Stores
+    indexed_files: IndexedFiles
+    model_id: str
     embedded_again: int
 
     def search(self, data: bytes, top_k: int = 10, offset: int = 0) -> SearchPage:
@@ -43,21 +45,37 @@ def opened(
     root: Path,
     *,
     encoder: Encoder | None = None,
-    catalog: type[Catalog] = Catalog,
-    blobs: type[BlobStore] = BlobStore,
+    store: type[LocalGalleryStore] = LocalGalleryStore,
+    blobs: type[LocalBlobStore] = LocalBlobStore,
 ) -> Iterator[Parts]:
     """Open the gallery in ``root`` and load it, as a start of the service does."""
     encoder = encoder or FakeEncoder()
     root.mkdir(exist_ok=True)
-    database, files = Database(root / "gallery.sqlite3"), blobs(root / "blobs")
-    records = catalog(database)
-    index, decoder = FlatIndex(encoder.dimension), DecodePool(DEFAULT_LIMITS)
-    active = Active(Live(described(encoder), Batcher(encoder), index))
-    parts = (records, files, active, decoder, Metrics())
-    gallery = Gallery(*parts)
+    database = Database(root / "gallery.sqlite3")
+    stores = Stores(store(database), blobs(root / "blobs"))
+    decoder, metrics = DecodePool(DEFAULT_LIMITS), Metrics()
+    active = ActiveModel(
+        ServedModel(described(encoder), Batcher(encoder)),
+        ended=lambda model: stores.gallery.unload(model.id),
+    )
+    embedder = Embedder(stores, decoder, metrics)
+    gallery = Gallery(
+        stores=stores,
+        active=active,
+        embedder=embedder,
+        reembedder=Reembedder(stores.gallery, embedder),
+        decoder=decoder,
+        metrics=metrics,
+    )
+    searcher = Searcher(store=stores.gallery, active=active, embedder=embedder, metrics=metrics)
     try:
         yield Parts(
-            gallery, Searcher(*parts), records, Sources(database), files, index, gallery.load()
+            gallery=gallery,
+            searcher=searcher,
+            stores=stores,
+            indexed_files=IndexedFiles(database),
+            model_id=encoder.model_id,
+            embedded_again=gallery.load(),
         )
     finally:
         decoder.close()

@@ -15,9 +15,13 @@ import uvicorn
 
 from app.config import Settings
 from app.main import create_app
+from app.service import OpenStores
+from app.storage.local.stores import open_stores
 from tests.support.paths import ROOT
 
 READY_S = 60
+stores: OpenStores = open_stores
+"""What servers in a thread keep their galleries in; the option ``--store`` of pytest sets it."""
 
 
 def free_port() -> int:
@@ -31,7 +35,7 @@ def free_port() -> int:
 def in_thread(settings: Settings) -> Iterator[httpx.Client]:
     """Serve ``settings`` in a thread; yields an HTTP client once ready."""
     config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=0, log_config=None, access_log=False
+        create_app(settings, stores), host="127.0.0.1", port=0, log_config=None, access_log=False
     )
     server = uvicorn.Server(config)
     with socket.socket() as listener:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
 
-from app.images.folder import image_files, label_of
+from gemello.image_folder import image_files, label_of
 from trainer.errors import DataError
 
 Split = Literal["train", "validation", "test"]

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.bundle.encoder import Encoder
-from app.images.folder import image_files
 from app.index.flat import FlatIndex
+from gemello.image_folder import image_files
 from trainer.errors import DataError
 from trainer.evaluate.embedding import embed_files
 

@@ -9,8 +9,8 @@ from app.api.responses.images import Image
 from app.api.responses.models import ModelInfo
 from app.api.responses.problems import ItemError
 from app.bundle.manifest import Manifest
-from app.gallery.gallery import AddResult
-from app.storage.local.catalog import ImageRecord, Summary
+from app.gallery.new_image import AddResult
+from app.storage.records import ImageRecord, Summary
 
 
 class Item(BaseModel):

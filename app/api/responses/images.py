@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Manifest
-from app.gallery.search import Match
-from app.storage.local.catalog import ImageRecord
+from app.gallery.query import Match
+from app.storage.records import ImageRecord
 
 
 class _StoredImage(BaseModel):

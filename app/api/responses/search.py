@@ -9,7 +9,8 @@ from app.api.responses.models import ModelInfo
 from app.api.responses.problems import ItemError
 from app.bundle.manifest import Manifest
 from app.errors import ImageError
-from app.gallery.search import Embedded, Embeddings, SearchPage
+from app.gallery.query import Embeddings, SearchPage
+from app.inference.embedder import Embedded
 
 
 class Query(BaseModel):

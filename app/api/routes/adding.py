@@ -18,7 +18,8 @@ from app.api.multi_status import multi_status
 from app.api.problems import problems
 from app.api.uploads import clean_filename
 from app.errors import GemelloError, ParameterInvalid
-from app.gallery.gallery import AddResult, Gallery, NewImage, OnConflict
+from app.gallery.gallery import Gallery
+from app.gallery.new_image import AddResult, NewImage, OnConflict
 
 router = APIRouter(prefix="/gallery", tags=["gallery"])
 

@@ -10,7 +10,7 @@ from app.api.dependencies import GalleryDep, SearcherDep
 from app.api.elapsed import elapsed_ms
 from app.api.fields import check_label, parse_box
 from app.api.problems import problems
-from app.gallery import search as domain
+from app.gallery import query as domain
 from app.gallery.metadata import check_metadata
 from app.storage.filters import parse_filter
 

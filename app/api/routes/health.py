@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app import __version__
 from app.api import responses
 from app.api.dependencies import (
     MetricsDep,
@@ -19,6 +18,7 @@ from app.api.dependencies import (
 )
 from app.api.problems import problems
 from app.errors import GemelloError, NotReady, Overloaded
+from gemello import __version__
 
 router = APIRouter(tags=["operation"])
 

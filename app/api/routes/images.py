@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import requests
 from app.api.dependencies import GalleryDep
 from app.api.problems import problems
-from app.storage.local.catalog import ImageRecord
+from app.storage.records import ImageRecord
 
 router = APIRouter(prefix="/gallery", tags=["gallery"])
 

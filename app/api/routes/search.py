@@ -14,7 +14,7 @@ from app.api.multi_status import multi_status
 from app.api.problems import problems
 from app.api.uploads import clean_filename
 from app.errors import ImageError, ParameterInvalid
-from app.gallery import search as domain
+from app.gallery import query as domain
 
 router = APIRouter(tags=["search"])
 

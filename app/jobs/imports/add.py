@@ -1,35 +1,37 @@
-"""What an import needs of whoever waits for it, and the adding that all imports share."""
+"""What all imports share: adding images chunk by chunk, and telling how far they are."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 
-from app.errors import GemelloError, Overloaded
-from app.gallery.gallery import AddResult, Gallery, NewImage, OnConflict
+from app.errors import GemelloError
+from app.gallery.gallery import Gallery
+from app.gallery.new_image import AddResult, NewImage, OnConflict
+from app.jobs.patience import patiently
 from app.jobs.runner import Stopped
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
 Failure = tuple[str, GemelloError]
+"""What a file is called, and why it was not added."""
 
 CHUNK = 16
 """Images read into memory, and written in one transaction, at a time."""
 _LOGGED_FAILURES = 20
 
 
-class Watcher(Protocol):
-    """Is told how far an import is. Every call raises ``Stopped`` when there is no use in going on."""
+class ImportProgress(Protocol):
+    """Is told how far an import is. Every call may raise ``Stopped`` to end it."""
 
     def advance(self, items: int, added: int, failures: Sequence[Failure]) -> None:
         """``items`` more are done, ``added`` of them new; ``failures`` by name."""
         ...
 
-    def patiently(self, work: Callable[[], T]) -> T:
-        """``work()``, tried again while the service is busy."""
+    def wait(self, seconds: float) -> None:
+        """Give way to others."""
         ...
 
 
@@ -42,11 +44,16 @@ class Candidate:
 
 
 def add_all(
-    gallery: Gallery, candidates: Sequence[Candidate], watcher: Watcher, on_conflict: OnConflict
+    gallery: Gallery,
+    candidates: Sequence[Candidate],
+    progress: ImportProgress,
+    on_conflict: OnConflict,
 ) -> tuple[list[AddResult], list[Failure]]:
-    """Add those that could be read; a result for each candidate, and what failed by name."""
+    """Add those that could be read; return a result for each candidate, and what failed by name."""
     images = [c.image for c in candidates if isinstance(c.image, NewImage)]
-    added = iter(watcher.patiently(lambda: gallery.add(images, on_conflict)) if images else [])
+    added = iter(
+        patiently(lambda: gallery.add(images, on_conflict), progress.wait) if images else []
+    )
     results = [
         next(added) if isinstance(c.image, NewImage) else AddResult("failed", error=c.image)
         for c in candidates
@@ -64,8 +71,8 @@ def count_added(results: Sequence[AddResult]) -> int:
 
 
 @dataclass
-class Progress:
-    """The watcher of an import at start: counts files, logs what failed."""
+class StartupImport:
+    """The progress of an import at start: counts files, logs what failed."""
 
     folder: str
     stop: threading.Event = field(default_factory=threading.Event)
@@ -82,13 +89,12 @@ class Progress:
             if len(self.failures) < _LOGGED_FAILURES:
                 self.failures.append(f"{name}: {error}")
                 log.warning("image not indexed", file=name, reason=str(error))
+        self._check()
+
+    def wait(self, seconds: float) -> None:
+        self.stop.wait(seconds)
+        self._check()
+
+    def _check(self) -> None:
         if self.stop.is_set():
             raise Stopped
-
-    def patiently(self, work: Callable[[], T]) -> T:
-        while not self.stop.is_set():
-            try:
-                return work()
-            except Overloaded as exc:
-                self.stop.wait(exc.retry_after_s)
-        raise Stopped

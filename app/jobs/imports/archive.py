@@ -7,11 +7,12 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from app.errors import ArchiveInvalid, GemelloError, ImageUndecodable
-from app.gallery.gallery import Gallery, NewImage, OnConflict
+from app.gallery.gallery import Gallery
 from app.gallery.metadata import MAX_FILENAME, MAX_LABEL, clean_name
-from app.images.formats import SUFFIXES
+from app.gallery.new_image import NewImage, OnConflict
 from app.jobs.imports.add import CHUNK, Candidate, add_all, count_added
 from app.jobs.runner import Progress
+from gemello.image_folder import SUFFIXES
 
 # Larger ones would need the extended format; every entry costs memory before the first is read.
 MAX_ENTRIES = 65_534
@@ -21,7 +22,7 @@ _COMMENT = 65_535
 
 
 def check_archive(path: Path) -> None:
-    """Refuse what is no zip archive, or has too many entries, before any of it is read.
+    """Refuse what is not a zip archive, or has too many entries, before any of it is read.
 
     Raises ``ArchiveInvalid``.
     """
@@ -31,7 +32,7 @@ def check_archive(path: Path) -> None:
         tail = stream.read()
     place = tail.rfind(_END_MAGIC)
     if place < 0 or len(tail) - place < _END.size:
-        raise ArchiveInvalid("it is no zip archive")
+        raise ArchiveInvalid("it is not a zip archive")
     entries = _END.unpack_from(tail, place)[4]
     if entries > MAX_ENTRIES:
         raise ArchiveInvalid(f"it has more than {MAX_ENTRIES:,} entries; send it in parts")
@@ -48,8 +49,8 @@ def import_archive(
 ) -> None:
     """Add every image of the archive, from where ``progress`` stands.
 
-    An entry that is no image is told and passed over; no more than ``max_bytes`` of one are
-    unpacked. Raises ``ArchiveInvalid``, or ``Stopped`` when there is no use in going on.
+    An entry that is not an image is told and passed over; no more than ``max_bytes`` of one are
+    unpacked. Raises ``ArchiveInvalid``, or ``Stopped`` when ``progress`` ends it.
     """
     entries = _entries(path)
     progress.total = len(entries)

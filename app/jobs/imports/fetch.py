@@ -112,13 +112,13 @@ def _check(url: str, target: str) -> None:
         parts = urlsplit(target)
         host, _ = parts.hostname, parts.port
     except ValueError as exc:
-        raise AddressRefused(url, "it is no valid address") from exc
+        raise AddressRefused(url, "it is not a valid address") from exc
     if parts.scheme not in ("http", "https") or not host:
         raise AddressRefused(url, "only http and https addresses are fetched")
     if parts.username is not None or parts.password is not None:
         raise AddressRefused(url, "an address must not hold a user or a password")
     if not target.isascii() or any(c <= " " or c == "\x7f" for c in target):
-        raise AddressRefused(url, "it is no valid address")
+        raise AddressRefused(url, "it is not a valid address")
 
 
 def _header(response: httpcore.Response, name: bytes) -> str | None:

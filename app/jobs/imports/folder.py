@@ -4,47 +4,50 @@ import os
 from itertools import islice
 from pathlib import Path
 
-from app.errors import ImageUndecodable
-from app.gallery.gallery import Gallery, NewImage, OnConflict
-from app.images.folder import image_files, label_of, shown
-from app.jobs.imports.add import CHUNK, Candidate, Watcher, add_all, count_added
-from app.storage.local.indexed_files import Source, Sources
+from app.errors import ImageUndecodable, SettingsError
+from app.gallery.gallery import Gallery
+from app.gallery.new_image import NewImage, OnConflict
+from app.jobs.imports.add import CHUNK, Candidate, ImportProgress, add_all, count_added
+from app.storage.local.indexed_files import IndexedFile, IndexedFiles
+from gemello.image_folder import image_files, label_of, shown
 
 
 def import_folder(
     gallery: Gallery,
-    known: Sources,
+    known: IndexedFiles,
     root: Path,
-    watcher: Watcher,
+    progress: ImportProgress,
     *,
     max_bytes: int,
     on_conflict: OnConflict = "skip",
 ) -> None:
     """Add every new image below ``root``; files seen before, and unchanged, are not read again.
 
-    So an image that was removed from the gallery stays removed. A file that is no image is told to
-    ``watcher`` and passed over; no more than ``max_bytes`` of it are read. Raises ``SettingsError``
-    when ``root`` is no folder, ``Stopped`` when the watcher wants no more.
+    So an image that was removed from the gallery stays removed. A file that is not an image is told to
+    ``progress`` and passed over; no more than ``max_bytes`` of it are read. Raises ``SettingsError``
+    when ``root`` is not a folder, ``Stopped`` when ``progress`` ends it.
     """
+    if not root.is_dir():
+        raise SettingsError(f"{root} is not a folder.")
     files = image_files(root)
     while chunk := list(islice(files, CHUNK)):
-        new = [(path, source) for path in chunk if not known.knows(source := _source(path))]
+        new = [(path, file) for path in chunk if not known.knows(file := _indexed(path))]
         candidates = [Candidate(str(path), _read(path, root, max_bytes)) for path, _ in new]
-        results, failures = add_all(gallery, candidates, watcher, on_conflict)
+        results, failures = add_all(gallery, candidates, progress, on_conflict)
         # A file that could not be read may be mended without a change of its date.
         read = zip(new, candidates, strict=True)
-        known.remember(source for (_, source), c in read if isinstance(c.image, NewImage))
-        watcher.advance(len(chunk), count_added(results), failures)
+        known.remember(file for (_, file), c in read if isinstance(c.image, NewImage))
+        progress.advance(len(chunk), count_added(results), failures)
 
 
-def _source(path: Path) -> Source:
+def _indexed(path: Path) -> IndexedFile:
     # Escaped, not replaced: two names must not become one.
     name = os.fsencode(path).decode(errors="backslashreplace")
     try:
         status = path.stat()
     except OSError:
-        return Source(name, 0, 0)
-    return Source(name, status.st_size, status.st_mtime_ns)
+        return IndexedFile(name, 0, 0)
+    return IndexedFile(name, status.st_size, status.st_mtime_ns)
 
 
 def _read(path: Path, root: Path, max_bytes: int) -> NewImage | ImageUndecodable:

@@ -10,14 +10,15 @@ from uuid import uuid4
 from app.bundle.model_store import sync
 from app.config import Settings
 from app.errors import ParameterInvalid, StorageUnavailable
-from app.gallery.gallery import Gallery, OnConflict
+from app.gallery.gallery import Gallery
+from app.gallery.new_image import OnConflict
 from app.jobs.imports.archive import check_archive, import_archive
 from app.jobs.imports.fetch import Fetcher
 from app.jobs.imports.folder import import_folder
 from app.jobs.imports.urls import import_urls
 from app.jobs.runner import Progress, Stopped, Work
 from app.jobs.table import Job, Jobs
-from app.storage.local.indexed_files import Sources
+from app.storage.local.indexed_files import IndexedFiles
 
 ARCHIVE, FOLDER, URLS = "import_archive", "import_folder", "import_urls"
 MAX_URLS = 1000
@@ -27,7 +28,9 @@ _COPIED = 1 << 20
 class Imports:
     """Begins imports, and does their work: ``kinds`` is what a ``JobRunner`` wants to know."""
 
-    def __init__(self, settings: Settings, gallery: Gallery, known: Sources, jobs: Jobs) -> None:
+    def __init__(
+        self, settings: Settings, gallery: Gallery, known: IndexedFiles, jobs: Jobs
+    ) -> None:
         self._settings, self._gallery, self._known, self._jobs = settings, gallery, known, jobs
         self._folder = settings.data_dir / "imports"
         self.kinds: Mapping[str, Work] = {
@@ -135,5 +138,5 @@ class Imports:
         except (OSError, ValueError):
             good = False
         if not good:
-            raise ParameterInvalid("folder", f"{folder!r} is no folder below GEMELLO_IMPORT_DIR")
+            raise ParameterInvalid("folder", f"{folder!r} is not a folder below GEMELLO_IMPORT_DIR")
         return chosen

@@ -6,8 +6,9 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from app.errors import GemelloError, ImportFailure
-from app.gallery.gallery import Gallery, NewImage, OnConflict
+from app.gallery.gallery import Gallery
 from app.gallery.metadata import MAX_FILENAME, clean_name
+from app.gallery.new_image import NewImage, OnConflict
 from app.jobs.imports.add import CHUNK, Candidate, add_all, count_added
 from app.jobs.imports.fetch import Fetcher
 from app.jobs.runner import Progress
@@ -24,7 +25,7 @@ def import_urls(
     """Add the image at each address, from where ``progress`` stands.
 
     An address that must not be fetched, or gives no image, is told and passed over. Raises
-    ``Stopped`` when there is no use in going on.
+    ``Stopped`` when ``progress`` ends it.
     """
     progress.total = len(urls)
     rest = iter(urls[progress.done :])

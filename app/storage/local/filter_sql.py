@@ -5,7 +5,7 @@ text before BLOBs, and compares kinds by that order, so a range of numbers ends 
 text, and one of text lies between the empty text and the empty BLOB.
 """
 
-from app.storage.filters import Equal, Every, Exists, Filter, Not, Ordered, Scalar, Some
+from app.storage.filters import And, Compare, Exists, Filter, In, Not, Or, Scalar
 
 Value = str | int | float | bytes
 _SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -14,31 +14,31 @@ _ALL = "SELECT position FROM images"
 
 
 def stored(value: Scalar) -> Value:
-    """A value as the column ``facts.value`` holds it."""
+    """Return a value as the column ``facts.value`` holds it."""
     return bytes([value]) if isinstance(value, bool) else value
 
 
 def loaded(value: Value) -> Scalar:
-    """The value that ``facts.value`` holds."""
+    """Return the value that ``facts.value`` holds."""
     return value != b"\0" if isinstance(value, bytes) else value
 
 
-def positions(wanted: Filter) -> tuple[str, list[Value]]:
-    """A SELECT of the positions of the images for which ``wanted`` holds, and its parameters."""
-    match wanted:
+def positions(where: Filter) -> tuple[str, list[Value]]:
+    """Return a SELECT of the positions of the images for which ``where`` holds, and its parameters."""
+    match where:
         case Exists(key):
             return _FACTS, [key]
-        case Equal(key, values):
+        case In(key, values):
             marks = ",".join("?" * len(values))
             return f"{_FACTS} AND value IN ({marks})", [key, *map(stored, values)]
-        case Ordered(key, operator, value):
+        case Compare(key, operator, value):
             kind = "value >= '' AND value < x''" if isinstance(value, str) else "value < ''"
             return f"{_FACTS} AND {kind} AND value {_SIGNS[operator]} ?", [key, value]
         case Not(part):
             return _joined("EXCEPT", [(_ALL, []), positions(part)])
-        case Every(parts):
+        case And(parts):
             return _joined("INTERSECT", [positions(part) for part in parts] or [(_ALL, [])])
-        case Some(parts):
+        case Or(parts):
             return _joined(
                 "UNION", [positions(part) for part in parts] or [(f"{_ALL} LIMIT 0", [])]
             )

@@ -3,7 +3,7 @@
 from app.storage.local.database import Database
 
 
-class Choices:
+class RuntimeState:
     """A small table of texts by key; durable once a call returns."""
 
     def __init__(self, database: Database) -> None:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 
-from app.storage.filters import facts_of
+from app.storage.facts import facts_of
 from app.storage.local.filter_sql import stored
 
 SCHEMA_VERSION = 3

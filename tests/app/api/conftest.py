@@ -8,7 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.storage.blob_store import BlobStore
+from app.storage.local.blob_store import LocalBlobStore
 from tests.support.serving import in_thread
+from tests.support.stores import memory_stores
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +61,11 @@ def guarded(make_settings: Callable[[], Settings]) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def stored_files(shared_settings: Settings) -> Callable[[], list[Path]]:
-    """List the files that ``server`` stores images in."""
-    return lambda: [p for p in (shared_settings.data_dir / "blobs").rglob("*") if p.is_file()]
+def blobs(shared_settings: Settings, request: pytest.FixtureRequest) -> BlobStore:
+    """Where ``server`` stores the bytes of images."""
+    if request.config.getoption("--store") == "memory":
+        return memory_stores(shared_settings.data_dir).blobs
+    return LocalBlobStore(shared_settings.data_dir / "blobs")
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from app.config import Settings
-from app.gallery.search import Options, Query, Searcher, SearchPage
+from app.gallery.query import Options, Query, SearchPage
+from app.gallery.search import Searcher
 from tests.support.images import picture
 from tests.support.serving import in_thread
 

@@ -18,10 +18,13 @@ from app.errors import (
     StorageFull,
     StorageUnavailable,
 )
-from app.gallery.gallery import Gallery, NewImage, OnConflict
-from app.storage.local.blobs import BlobStore, sha256
-from app.storage.local.catalog import Catalog
+from app.gallery.gallery import Gallery
+from app.gallery.new_image import NewImage, OnConflict
+from app.storage.blob_store import digest_of
+from app.storage.local import rows
+from app.storage.local.blob_store import LocalBlobStore
 from app.storage.local.database import Database
+from app.storage.local.gallery_store import LocalGalleryStore
 from app.testing import FakeEncoder
 from tests.support.galleries import Parts, opened, stored_files
 from tests.support.images import picture
@@ -63,7 +66,7 @@ def state(parts: Parts, root: Path) -> tuple:
 def test_an_image_is_stored_with_what_was_said_of_it(gallery: Gallery, parts: Parts) -> None:
     (result,) = gallery.add([new(1, filename="a.png", label="l", metadata={"price": 5})])
     record, data = gallery.image(str(result.id))
-    assert result.id == sha256(picture(1))[:32] == record.id
+    assert result.id == digest_of(picture(1))[:32] == record.id
     assert (record.filename, record.label, record.metadata) == ("a.png", "l", {"price": 5})
     assert (record.width, record.height, record.bytes) == (96, 64, len(picture(1)))
     assert data == picture(1)
@@ -92,7 +95,7 @@ def test_a_taken_id(
     if status == "failed":
         assert isinstance(results[1].error, ImageConflict)
     assert gallery.image("a")[1] == picture(kept)
-    assert stored_files(tmp_path) == [sha256(picture(kept))]
+    assert stored_files(tmp_path) == [digest_of(picture(kept))]
     assert len(gallery) == 1
     assert found(parts, kept)[0][1] < 1e-3
 
@@ -104,7 +107,7 @@ def test_replacing_back_and_forth_in_one_call_keeps_the_bytes(
     results = gallery.add([new(2, "a"), new(1, "a")], "replace")
     assert statuses(results) == ["replaced", "replaced"]
     assert gallery.image("a")[1] == picture(1)
-    assert stored_files(tmp_path) == [sha256(picture(1))]
+    assert stored_files(tmp_path) == [digest_of(picture(1))]
 
 
 def test_what_is_no_image_does_not_stop_the_others(gallery: Gallery) -> None:
@@ -119,7 +122,7 @@ def test_what_is_no_image_does_not_stop_the_others(gallery: Gallery) -> None:
 
 def test_two_ids_may_share_their_bytes(gallery: Gallery, tmp_path: Path) -> None:
     gallery.add([new(1, "a"), new(1, "b")])
-    assert stored_files(tmp_path) == [sha256(picture(1))]
+    assert stored_files(tmp_path) == [digest_of(picture(1))]
     gallery.remove("a")
     assert gallery.image("b")[1] == picture(1)
     gallery.remove("b")
@@ -171,38 +174,44 @@ class Failpoints:
             raise self.error
 
 
-def failing(points: Failpoints) -> tuple[type[Catalog], type[BlobStore]]:
-    class FailingCatalog(Catalog):
-        def put(self, *args: object) -> None:
-            points.step()
-            super().put(*args)  # type: ignore[arg-type]
+def failing(
+    points: Failpoints, monkeypatch: pytest.MonkeyPatch
+) -> tuple[type[LocalGalleryStore], type[LocalBlobStore]]:
+    put_vector = rows.put_vector
 
-        def _put_vector(self, *args: object) -> None:
+    def failing_put_vector(*args: Any) -> bool:
+        points.step()
+        stored = put_vector(*args)
+        points.step()
+        return stored
+
+    monkeypatch.setattr(rows, "put_vector", failing_put_vector)
+
+    class FailingStore(LocalGalleryStore):
+        def put(self, *args: Any) -> None:
             points.step()
-            super()._put_vector(*args)  # type: ignore[arg-type]
-            points.step()
+            super().put(*args)
 
         def delete(self, ids: Sequence[str]) -> None:
             points.step()
             super().delete(ids)
 
-    class FailingBlobs(BlobStore):
-        def put(self, data: bytes) -> str:
+    class FailingBlobs(LocalBlobStore):
+        def put(self, digest: str, data: bytes) -> None:
             points.step()
-            digest = super().put(data)
+            super().put(digest, data)
             points.step()
-            return digest
 
-    return FailingCatalog, FailingBlobs
+    return FailingStore, FailingBlobs
 
 
 @pytest.mark.parametrize("error", [StorageUnavailable("the disk failed"), StorageFull()])
 def test_a_failure_at_any_step_of_adding_changes_nothing(
-    tmp_path: Path, error: StorageFull | StorageUnavailable
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: StorageFull | StorageUnavailable
 ) -> None:
     points = Failpoints()
-    catalog, blobs = failing(points)
-    with opened(tmp_path, catalog=catalog, blobs=blobs) as parts:
+    store, blobs = failing(points, monkeypatch)
+    with opened(tmp_path, store=store, blobs=blobs) as parts:
         gallery = parts.gallery
         gallery.add([new(1, "a"), new(2, "b")])
         visible_before, files_before = visible(parts), stored_files(tmp_path)
@@ -234,17 +243,17 @@ def test_a_replaced_picture_outlives_a_commit_that_failed_and_counts_all_the_sam
     """As with SQLite when a sync fails after the write: only the next start sees the new record."""
     written: list[Any] = []
 
-    class Unsynced(Catalog):
+    class Unsynced(LocalGalleryStore):
         def put(self, *args: Any) -> None:
             written.append(args)
             raise StorageUnavailable("the disk failed")
 
     with opened(tmp_path) as parts:
         parts.gallery.add([new(1, "a")])
-    with opened(tmp_path, catalog=Unsynced) as parts, pytest.raises(StorageUnavailable):
+    with opened(tmp_path, store=Unsynced) as parts, pytest.raises(StorageUnavailable):
         parts.gallery.add([new(2, "a")], "replace")
     database = Database(tmp_path / "gallery.sqlite3")
-    Catalog(database).put(*written[0])
+    LocalGalleryStore(database).put(*written[0])
     database.close()
     with opened(tmp_path) as parts:
         assert parts.gallery.image("a")[1] == picture(2)
@@ -259,10 +268,12 @@ def test_files_without_any_record_are_left_where_they_are(tmp_path: Path) -> Non
         assert (len(parts.gallery), stored_files(tmp_path)) == (0, files)
 
 
-def test_a_failure_of_removing_changes_nothing(tmp_path: Path) -> None:
+def test_a_failure_of_removing_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     points = Failpoints()
-    catalog, blobs = failing(points)
-    with opened(tmp_path, catalog=catalog, blobs=blobs) as parts:
+    store, blobs = failing(points, monkeypatch)
+    with opened(tmp_path, store=store, blobs=blobs) as parts:
         parts.gallery.add([new(1, "a"), new(2, "b")])
         before = state(parts, tmp_path)
         points.arm(1)
@@ -272,7 +283,7 @@ def test_a_failure_of_removing_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_removed_is_collected_at_the_next_start(tmp_path: Path) -> None:
-    class Stuck(BlobStore):
+    class Stuck(LocalBlobStore):
         def delete(self, digest: str) -> None:
             raise StorageUnavailable("the disk is read-only")
 
@@ -284,14 +295,14 @@ def test_a_file_that_cannot_be_removed_is_collected_at_the_next_start(tmp_path: 
         assert [name for name, _ in found(parts, 3)] == ["a"]
         assert len(stored_files(tmp_path)) == 3
     with opened(tmp_path) as parts:
-        assert stored_files(tmp_path) == [sha256(picture(3))]
+        assert stored_files(tmp_path) == [digest_of(picture(3))]
         assert found(parts, 3)[0][1] < 1e-3
 
 
 def test_a_restart_gives_the_same_answers_without_embedding_again(tmp_path: Path) -> None:
     with opened(tmp_path) as parts:
         parts.gallery.add([new(seed) for seed in range(20)])
-        parts.gallery.remove(sha256(picture(5))[:32])
+        parts.gallery.remove(digest_of(picture(5))[:32])
         before = state(parts, tmp_path)
     with opened(tmp_path) as parts:
         assert parts.embedded_again == 0
@@ -308,7 +319,7 @@ def test_another_model_embeds_everything_again_from_the_stored_bytes(tmp_path: P
         before = found(parts, 100)
     with opened(tmp_path, encoder=Mirrored(seed="mirrored")) as parts:
         assert parts.embedded_again == 40
-        assert found(parts, 7)[0] == (sha256(picture(7))[:32], pytest.approx(0, abs=1e-3))
+        assert found(parts, 7)[0] == (digest_of(picture(7))[:32], pytest.approx(0, abs=1e-3))
         assert len(parts.gallery) == 40
     with opened(tmp_path) as parts:
         assert parts.embedded_again == 0, "the first model's vectors were kept"
@@ -318,7 +329,7 @@ def test_another_model_embeds_everything_again_from_the_stored_bytes(tmp_path: P
 def test_an_altered_file_is_reported_when_it_is_needed(tmp_path: Path) -> None:
     with opened(tmp_path) as parts:
         parts.gallery.add([new(1, "a"), new(2, "b")])
-        digest = sha256(picture(1))
+        digest = digest_of(picture(1))
         (tmp_path / "blobs" / digest[:2] / digest).write_bytes(picture(3))
         with pytest.raises(StorageUnavailable, match="altered"):
             parts.gallery.image("a")
@@ -341,7 +352,7 @@ def test_many_threads_that_add_the_same_bytes_make_one_image(
     with ThreadPoolExecutor(8) as pool:
         answers = sorted(pool.map(add, range(8)))
     assert answers == ["created"] + ["skipped"] * 7
-    assert stored_files(tmp_path) == [sha256(picture(1))]
+    assert stored_files(tmp_path) == [digest_of(picture(1))]
     assert len(gallery) == 1
 
 

@@ -1,6 +1,7 @@
 """Near-duplicates against a naive grouping, and over a real port."""
 
 import json
+from collections.abc import Sequence
 
 import httpx
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.gallery import near_duplicates as duplicates
+from app.gallery import near_duplicates
 from app.gallery.near_duplicates import duplicate_groups
-from app.index.flat import FlatIndex
+from app.storage.memory import MemoryGalleryStore
 from tests.support.images import encode, photo, picture
+from tests.support.records import put_points
 
 NUMBERS = st.integers(-3, 3)
 
@@ -26,7 +28,7 @@ def naive(points: list[tuple[int, int]], limit: float) -> set[frozenset[str]]:
                 if first is not second:
                     first |= second
                     groups.remove(second)
-    return {frozenset(f"{i:02}" for i in group) for group in groups if len(group) > 1}
+    return {frozenset(f"{i:05}" for i in group) for group in groups if len(group) > 1}
 
 
 @settings(max_examples=200, deadline=None)
@@ -35,10 +37,9 @@ def naive(points: list[tuple[int, int]], limit: float) -> set[frozenset[str]]:
     limit=st.sampled_from([0.0, 1.0, float(np.sqrt(2)), 2.5, 100.0]),
 )
 def test_groups_are_what_a_naive_loop_gives(points: list[tuple[int, int]], limit: float) -> None:
-    index = FlatIndex(2)
-    names = [f"{i:02}" for i in range(len(points))]
-    index.add(names, np.array(points, np.float32).reshape(-1, 2))
-    groups = duplicate_groups(index, limit)
+    store = MemoryGalleryStore()
+    put_points(store, points)
+    groups = duplicate_groups(store, "m", limit)
     assert {frozenset(group) for group in groups} == naive(points, limit)
     assert sum(map(len, groups)) == len(set().union(*groups, set()))
     assert [len(group) for group in groups] == sorted(map(len, groups), reverse=True)
@@ -48,15 +49,15 @@ def test_groups_are_what_a_naive_loop_gives(points: list[tuple[int, int]], limit
 def test_memory_is_bounded_whatever_the_distance(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    class Watched(FlatIndex):
-        def within(self, ids: object, radius: float) -> dict[str, list[str]]:
-            asked.append(len(ids))  # type: ignore[arg-type]
-            return super().within(ids, radius)  # type: ignore[arg-type]
+    class Watched(MemoryGalleryStore):
+        def within(self, model_id: str, ids: Sequence[str], radius: float) -> dict[str, list[str]]:
+            asked.append(len(ids))
+            return super().within(model_id, ids, radius)
 
-    monkeypatch.setattr(duplicates, "_PAIRS", 1000)
-    index = Watched(2)
-    index.add([f"{i:03}" for i in range(100)], np.zeros((100, 2), np.float32))
-    assert [len(group) for group in duplicate_groups(index, 1)] == [100]
+    monkeypatch.setattr(near_duplicates, "_PAIRS", 1000)
+    store = Watched()
+    put_points(store, [(0, 0)] * 100)
+    assert [len(group) for group in duplicate_groups(store, "m", 1)] == [100]
     assert max(asked) == 10
 
 

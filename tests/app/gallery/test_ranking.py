@@ -1,16 +1,21 @@
 """Rankings against a naive loop: several queries, groups, what to leave out, and never too few."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.gallery.ranking import Narrowed, Row, rank
-from app.index.flat import FlatIndex
-from app.index.vector_index import Selection
-from app.storage.filters import Scalar
+from app.bundle.encoder import Vectors
+from app.gallery.ranking import Constraints, Row, rank
+from app.storage.filters import In, Scalar
+from app.storage.memory import MemoryGalleryStore
+from tests.support.records import put_points
+from tests.support.stores import STORES
 
 # Few values, so that ties are many.
 NUMBERS = st.integers(-2, 2)
@@ -30,7 +35,7 @@ def naive(
     def distance(one: tuple[int, int], other: tuple[int, int]) -> float:
         return float(np.hypot(one[0] - other[0], one[1] - other[1]))
 
-    rows = sorted((min(distance(q, p) for q in queries), f"{i:02}") for i, p in enumerate(points))
+    rows = sorted((min(distance(q, p) for q in queries), f"{i:05}") for i, p in enumerate(points))
     seen: list[Any] = []
     kept = []
     for length, name in rows:
@@ -70,64 +75,61 @@ def test_a_ranking_is_what_a_naive_loop_gives(
     limit: float | None,
     count: int,
 ) -> None:
-    index = filled(points)
-
-    def groups_of(ids: Any) -> dict[str, Scalar]:
-        known = {f"{i:02}": group for i, group in enumerate(groups) if group is not None}
-        return {i: known[i] for i in ids if i in known}
-
+    store = MemoryGalleryStore()
+    metadata = [{"n": i, "group": groups[i] if i < len(groups) else None} for i in range(12)]
+    put_points(store, points, metadata)
     rows = rank(
-        index,
+        store,
+        "m",
         np.array(queries, np.float32),
         count,
-        Narrowed(
-            allowed=None if allowed is None else Selection([f"{i:02}" for i in allowed]),
-            without=frozenset(f"{i:02}" for i in without),
+        Constraints(
+            where=None if allowed is None else In("n", tuple(allowed)),
+            without=frozenset(f"{i:05}" for i in without),
             within=None if limit is None else lambda distance: distance <= limit,
             unlike=np.array(unlike, np.float32).reshape(-1, 2),
-            groups=groups_of,
+            group_by="group",
         ),
     )
     expected = naive(points, queries, unlike, groups, allowed, without, limit)
     assert [row.id for row in rows] == expected[:count]
 
 
-def filled(points: list[tuple[int, int]]) -> FlatIndex:
-    index = FlatIndex(2)
-    names = [f"{i:02}" for i in range(len(points))]
-    index.add(names, np.array(points, np.float32).reshape(-1, 2))
-    return index
+@pytest.mark.parametrize("name", STORES)
+def test_what_only_the_farthest_satisfy_is_returned_in_full(name: str, tmp_path: Path) -> None:
+    with STORES[name](tmp_path) as stores:
+        count = 2000
+        metadata = [
+            {"far": i >= count - 100, "group": "one" if i < count - 100 else None}
+            for i in range(count)
+        ]
+        ids = put_points(stores.gallery, [(i, 0) for i in range(count)], metadata)
+        query, last = np.zeros((1, 2), np.float32), ids[-100:]
+        far = Constraints(where=In("far", (True,)))
+        assert [row.id for row in rank(stores.gallery, "m", query, 50, far)] == last[:50]
+        grouped = rank(stores.gallery, "m", query, 50, Constraints(group_by="group"))
+        assert [row.id for row in grouped] == [ids[0], *last[:49]]
+        assert (grouped[0].group, grouped[1].group) == ("one", None)
 
 
-def test_what_only_the_farthest_satisfy_is_found_in_full() -> None:
-    index = FlatIndex(2)
-    names = [f"{i:05}" for i in range(10_000)]
-    index.add(names, np.stack([np.arange(10_000), np.zeros(10_000)], 1).astype(np.float32))
-    query = np.zeros((1, 2), np.float32)
-    last = names[-100:]
-    by_filter = rank(index, query, 50, Narrowed(allowed=Selection(last)))
-    assert [row.id for row in by_filter] == last[:50]
-    groups = dict.fromkeys(names[:-100], "one")
-    grouped = rank(
-        index, query, 50, Narrowed(groups=lambda ids: {i: groups[i] for i in ids if i in groups})
-    )
-    assert [row.id for row in grouped] == [names[0], *last[:49]]
-    assert (grouped[0].group, grouped[1].group) == ("one", None)
+def test_an_image_removed_meanwhile_is_not_a_row() -> None:
+    class Shrinking(MemoryGalleryStore):
+        def vectors(self, model_id: str, ids: Sequence[str]) -> dict[str, Vectors]:
+            vectors = super().vectors(model_id, ids)
+            return {key: vector for key, vector in vectors.items() if key != "00000"}
 
+        def nearest(self, *_: object) -> tuple[list[list[str]], npt.NDArray[np.float32]]:
+            return [["00000", "00001"]], np.zeros((1, 2), np.float32)
 
-def test_an_image_removed_meanwhile_is_no_row() -> None:
-    class Shrinking(FlatIndex):
-        def get(self, ids: Any) -> Any:
-            return {key: vector for key, vector in super().get(ids).items() if key != "00"}
-
-    index = Shrinking(2)
-    index.add(["00", "01"], np.zeros((2, 2), np.float32))
-    rows = rank(
-        index, np.zeros((1, 2), np.float32), 2, Narrowed(unlike=np.ones((1, 2), np.float32))
-    )
-    assert rows == [Row("01", 0.0)]
+    store = Shrinking()
+    put_points(store, [(0, 0), (0, 0)])
+    away = Constraints(unlike=np.ones((1, 2), np.float32))
+    rows = rank(store, "m", np.zeros((1, 2), np.float32), 2, away)
+    assert rows == [Row("00001", 0.0)]
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_an_empty_index_gives_no_rows(count: int) -> None:
-    assert rank(FlatIndex(2), np.zeros((1, 2), np.float32), count, Narrowed()) == []
+def test_an_empty_gallery_gives_no_rows(count: int) -> None:
+    store = MemoryGalleryStore()
+    put_points(store, [])
+    assert rank(store, "m", np.zeros((1, 2), np.float32), count, Constraints()) == []

@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import ImageUndecodable, JobNotFound, Overloaded, StorageUnavailable
 from app.jobs import table as jobs_module
+from app.jobs.patience import patiently
 from app.jobs.runner import JobRunner, Progress, Work
 from app.jobs.table import ItemError, Job, Jobs
 from app.storage.local.database import Database
@@ -187,6 +188,6 @@ def test_work_gives_way_while_the_service_is_busy(
         return "done"
 
     answers: list[str] = []
-    runner = running(lambda _, progress: answers.append(progress.patiently(busy)))
+    runner = running(lambda _, progress: answers.append(patiently(busy, progress.wait)))
     until(jobs, submit(jobs, runner), "succeeded")
     assert (answers, attempts) == (["done"], 3)

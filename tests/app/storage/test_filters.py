@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import ParameterInvalid
+from app.storage.facts import facts_of
+from app.storage.facts import holds as evaluated
 from app.storage.filters import parse_filter
 from app.storage.local.filter_sql import positions
 from app.storage.local.schema import migrate, put_facts
@@ -160,11 +162,15 @@ RECORDS = st.fixed_dictionaries({"label": st.one_of(st.none(), TEXTS), "metadata
 
 @settings(max_examples=500, deadline=None)
 @given(records=st.lists(RECORDS, max_size=6), wanted=FILTERS)
-def test_sqlite_finds_what_a_naive_evaluator_finds(
+def test_sqlite_and_the_evaluator_find_what_a_naive_reading_finds(
     db: sqlite3.Connection, records: list[dict[str, Any]], wanted: dict[str, Any]
 ) -> None:
     store(db, records)
-    assert found(db, wanted) == {i for i, record in enumerate(records) if holds(wanted, record)}
+    expected = {i for i, record in enumerate(records) if holds(wanted, record)}
+    assert found(db, wanted) == expected
+    where = parse_filter(json.dumps(wanted))
+    facts = [list(facts_of(record["label"], None, record["metadata"])) for record in records]
+    assert {i for i, each in enumerate(facts) if evaluated(where, each)} == expected
 
 
 @pytest.mark.parametrize(
@@ -208,27 +214,27 @@ def test_a_filter_means_what_the_documentation_says(
     [
         ("", "expected a JSON object"),
         ("{", "expected a JSON object"),
-        ("[]", "filter takes an object"),
+        ("[]", "filter must be an object"),
         ('{"a": NaN}', "expected a JSON object"),
-        ('{"a": {"above": 5}}', "filter.a.above is no operator; there are eq, ne"),
+        ('{"a": {"above": 5}}', "filter.a.above is not an operator; expected one of eq, ne"),
         ('{"a": {}}', "names no operator"),
-        ('{"a": [1]}', "takes one value; for several there is 'in'"),
-        ('{"a": {"in": 1}}', "filter.a.in takes a list"),
-        ('{"a": {"lt": true}}', "filter.a.lt takes a number or a text"),
-        ('{"a": {"lt": null}}', "filter.a.lt takes a number or a text"),
-        ('{"a": {"eq": {"b": 1}}}', "takes text, a number, true, false or null"),
-        ('{"a": {"exists": 1}}', "takes true or false"),
-        ('{"and": {"a": 1}}', "filter.and takes a list of filters"),
-        ('{"or": [1]}', "filter.or[0] takes an object"),
-        ('{"not": [{"a": 1}]}', "filter.not takes an object"),
+        ('{"a": [1]}', "must be one value; use 'in' for several"),
+        ('{"a": {"in": 1}}', "filter.a.in must be a list"),
+        ('{"a": {"lt": true}}', "filter.a.lt must be a number or text"),
+        ('{"a": {"lt": null}}', "filter.a.lt must be a number or text"),
+        ('{"a": {"eq": {"b": 1}}}', "must be text, a number, true, false or null"),
+        ('{"a": {"exists": 1}}', "must be true or false"),
+        ('{"and": {"a": 1}}', "filter.and must be a list of filters"),
+        ('{"or": [1]}', "filter.or[0] must be an object"),
+        ('{"not": [{"a": 1}]}', "filter.not must be an object"),
         ('{"a": "\\ud800"}', "not valid Unicode"),
         ('{"\\ud800": 1}', "not valid Unicode"),
-        ('{"not": ' * 9 + "{}" + "}" * 9, "may be 8 deep"),
-        ("[" * 100_000, "may take"),
+        ('{"not": ' * 9 + "{}" + "}" * 9, "at most 8 levels"),
+        ("[" * 100_000, "at most 16,384 bytes"),
         ("[" * 10_000, "expected a JSON object"),
-        ('{"a": {"in": [' + "1," * 1000 + "1]}}", "may hold 1000 conditions"),
+        ('{"a": {"in": [' + "1," * 1000 + "1]}}", "at most 1000 conditions"),
     ],
 )
-def test_what_is_no_filter_is_refused_with_its_place(text: str, reason: str) -> None:
+def test_what_is_not_a_filter_is_refused_with_its_place(text: str, reason: str) -> None:
     with pytest.raises(ParameterInvalid, match=re.escape(reason)):
         parse_filter(text)

@@ -9,8 +9,8 @@ import pytest
 
 from app.api.responses import images
 from app.api.responses.images import Image, Result
-from app.gallery.search import Match
-from app.storage.local.catalog import ImageRecord
+from app.gallery.query import Match
+from app.storage.records import ImageRecord
 from app.testing import FakeEncoder, described
 from tests.support.paths import ROOT
 

@@ -1,13 +1,12 @@
 """POST /gallery over a real port: adding images, and every way to get it wrong."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 import pytest
 
 from app.config import Settings
+from app.storage.blob_store import BlobStore
 from tests.support.images import picture
 from tests.support.serving import in_thread
 
@@ -56,19 +55,17 @@ def test_what_is_added_is_listed_found_and_removed(server: httpx.Client) -> None
     assert [result["id"] for result in found["results"]] == [second]
 
 
-def test_the_same_bytes_are_one_image(
-    server: httpx.Client, stored_files: Callable[[], list[Path]]
-) -> None:
+def test_the_same_bytes_are_one_image(server: httpx.Client, blobs: BlobStore) -> None:
     assert upload(server, picture(1)).json()["created"] == 1
     again = upload(server, picture(1), picture(1))
     assert again.status_code == 201
     assert [item["status"] for item in again.json()["items"]] == ["skipped", "skipped"]
-    assert len(stored_files()) == 1
+    assert len(list(blobs.digests())) == 1
     assert server.get("/gallery").json()["total"] == 1
 
 
 def test_a_conflict_is_what_the_caller_wants_it_to_be(
-    server: httpx.Client, stored_files: Callable[[], list[Path]]
+    server: httpx.Client, blobs: BlobStore
 ) -> None:
     upload(server, picture(1), ids=["a"])
     refused = upload(server, picture(2), ids=["a"], on_conflict="error")
@@ -82,7 +79,7 @@ def test_a_conflict_is_what_the_caller_wants_it_to_be(
     assert server.get("/gallery/a/image").content == picture(2)
     best = server.post("/search", files={"image": picture(2)}).json()["results"][0]
     assert best["distance"] < 0.01
-    assert len(stored_files()) == 1, "the replaced bytes are gone"
+    assert len(list(blobs.digests())) == 1, "the replaced bytes are gone"
 
 
 def test_a_mixed_upload_says_what_became_of_each_file(server: httpx.Client) -> None:

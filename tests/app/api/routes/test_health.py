@@ -1,10 +1,9 @@
 """Whether it lives, whether it is ready, and what it measures."""
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,6 +13,7 @@ import pytest
 from app import service as service_module
 from app.bundle.encoder import Encoder
 from app.config import Settings
+from app.errors import StorageUnavailable
 from app.gallery.gallery import Gallery
 from app.inference import models as models_module
 from app.testing import FakeEncoder
@@ -147,13 +147,12 @@ def wait_ready(client: httpx.Client) -> None:
 
 
 def test_a_gallery_that_cannot_be_loaded_is_never_ready_and_says_why(
-    settings: Settings, encoder: Moody, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with in_thread(settings) as client:
-        client.post("/gallery", files={"images": picture(1)})
-    with closing(sqlite3.connect(settings.data_dir / "gallery.sqlite3")) as database:
-        database.execute("UPDATE vectors SET vector = x'00'")
-        database.commit()
+    def damaged(_: Gallery) -> int:
+        raise StorageUnavailable("a stored vector has the wrong length")
+
+    monkeypatch.setattr(Gallery, "load", damaged)
     with before_ready(settings, monkeypatch) as client:
         for _ in range(200):
             answer = client.get("/health")

@@ -190,10 +190,10 @@ def test_one_private_address_among_several_is_enough_to_refuse(
         ("/etc/passwd", "only http and https"),
         ("http://", "only http and https"),
         ("http://user:secret@example.com/", "user or a password"),
-        ("http://example.com:99999/", "no valid address"),
-        ("http://exa mple.com/", "no valid address"),
-        ("http://example.com/\r\nHost: x", "no valid address"),
-        ("http://[::1", "no valid address"),
+        ("http://example.com:99999/", "not a valid address"),
+        ("http://exa mple.com/", "not a valid address"),
+        ("http://example.com/\r\nHost: x", "not a valid address"),
+        ("http://[::1", "not a valid address"),
     ],
 )
 def test_what_is_no_address_of_the_web_is_refused(fetcher: Fetcher, url: str, reason: str) -> None:

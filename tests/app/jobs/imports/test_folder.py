@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.errors import Overloaded, SettingsError
-from app.gallery.gallery import AddResult, Gallery
-from app.images.folder import image_files, label_of
+from app.gallery.gallery import Gallery
+from app.gallery.new_image import AddResult
 from app.jobs.imports import folder as folder_import
-from app.jobs.imports.add import Progress
+from app.jobs.imports.add import StartupImport
 from app.jobs.imports.folder import import_folder
 from app.jobs.runner import Stopped
 from tests.support.galleries import Parts, opened
@@ -46,9 +46,9 @@ def write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def run(parts: Parts, root: Path, *, max_bytes: int = 1_000_000) -> Progress:
-    progress = Progress(str(root))
-    import_folder(parts.gallery, parts.sources, root, progress, max_bytes=max_bytes)
+def run(parts: Parts, root: Path, *, max_bytes: int = 1_000_000) -> StartupImport:
+    progress = StartupImport(str(root))
+    import_folder(parts.gallery, parts.indexed_files, root, progress, max_bytes=max_bytes)
     return progress
 
 
@@ -56,7 +56,7 @@ def labels(parts: Parts) -> dict[str | None, str | None]:
     return {image.filename: image.label for image in parts.gallery.list_images()}
 
 
-def counts(progress: Progress) -> tuple[int, int, int]:
+def counts(progress: StartupImport) -> tuple[int, int, int]:
     return progress.seen, progress.added, progress.failed
 
 
@@ -174,9 +174,9 @@ class Busy(Gallery):
 
 
 def test_an_import_gives_way_while_the_service_is_busy(parts: Parts, photos: Path) -> None:
-    progress = Progress("")
+    progress = StartupImport("")
     busy = Busy.__new__(Busy)
-    import_folder(busy, parts.sources, photos, progress, max_bytes=10**6)
+    import_folder(busy, parts.indexed_files, photos, progress, max_bytes=10**6)
     assert counts(progress) == (4, 4, 0)
 
 
@@ -190,18 +190,16 @@ def test_an_import_that_is_stopped_remembers_only_what_it_stored(
             stop.set()
             raise Overloaded(0)
 
-    progress = Progress("", stop)
+    progress = StartupImport("", stop)
     stopping = Stopping.__new__(Stopping)
     with pytest.raises(Stopped):
-        import_folder(stopping, parts.sources, photos, progress, max_bytes=10**6)
+        import_folder(stopping, parts.indexed_files, photos, progress, max_bytes=10**6)
     assert counts(progress) == (0, 0, 0)
     assert counts(run(parts, photos)) == (4, 4, 0)
 
 
-def test_a_root_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+def test_a_root_that_is_not_a_folder_is_refused(parts: Parts, tmp_path: Path) -> None:
     (tmp_path / "file.png").write_bytes(picture(1))
     for root in (tmp_path / "missing", tmp_path / "file.png"):
         with pytest.raises(SettingsError, match="is not a folder"):
-            next(image_files(root))
-    assert list(image_files(tmp_path)) == [tmp_path / "file.png"]
-    assert label_of(tmp_path / "a/b/c.png", tmp_path) == "a"
+            import_folder(parts.gallery, parts.indexed_files, root, StartupImport(""), max_bytes=1)

@@ -145,7 +145,7 @@ def test_a_folder_below_the_settings_one_can_be_imported(
         for folder in ("../secret", str(tmp_path / "secret"), "link", "none", "spring/b.png", "\0"):
             answer = server.post("/gallery/import", data={"folder": folder})
             assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
-            assert "no folder below" in answer.json()["detail"]
+            assert "not a folder below" in answer.json()["detail"]
 
 
 def test_folders_and_addresses_are_off_by_default(server: httpx.Client) -> None:

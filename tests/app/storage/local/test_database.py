@@ -10,8 +10,8 @@ import pytest
 from app.errors import StorageUnavailable
 from app.storage.filters import parse_filter
 from app.storage.local import schema
-from app.storage.local.catalog import Catalog
 from app.storage.local.database import Database
+from app.storage.local.gallery_store import LocalGalleryStore
 from app.storage.local.schema import SCHEMA_VERSION
 
 
@@ -92,9 +92,9 @@ def first_version(path: Path, metadata: str) -> None:
 def test_a_file_of_the_first_version_is_upgraded_and_can_be_filtered(path: Path) -> None:
     first_version(path, json.dumps({"price": 5}))
     database = Database(path)
-    catalog = Catalog(database)
+    store = LocalGalleryStore(database)
     for text, expected in [('{"price": {"gte": 5}}', ["a"]), ('{"label": "hat"}', [])]:
-        assert catalog.matching(parse_filter(text)) == expected
+        assert [r.id for r in store.page(0, 10, parse_filter(text))] == expected
     database.close()
     Database(path).close()
 
@@ -118,9 +118,9 @@ def test_an_upgrade_that_fails_leaves_the_old_file(
 
 
 @pytest.mark.parametrize(
-    "content", [b"this is no database" * 1000, b"SQLite format 3\0" + b"x" * 9000]
+    "content", [b"this is not a database" * 1000, b"SQLite format 3\0" + b"x" * 9000]
 )
-def test_a_file_that_is_no_database_is_our_error(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_our_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StorageUnavailable, match="not a database"):
         Database(path)

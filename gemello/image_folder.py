@@ -1,20 +1,25 @@
-"""The image files of a folder on this machine, and what their places say of them."""
+"""The image files of a folder on this machine, and the labels and names that their paths give.
+
+Needs the standard library alone, so that the client, the service and the trainer share it.
+"""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.errors import SettingsError
-from app.images.formats import SUFFIXES
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
+)
+"""The endings of image files, in lower case."""
 
 
 def image_files(root: Path) -> Iterator[Path]:
-    """Every file below ``root`` with an image's suffix, in order; hidden ones are left out.
+    """Yield every file below ``root`` with an image's suffix, in order, without hidden ones.
 
-    Raises ``SettingsError`` when ``root`` is no folder that can be read.
+    Raises ``NotADirectoryError`` when ``root`` is not a folder.
     """
     if not root.is_dir():
-        raise SettingsError(f"{root} is not a folder.")
+        raise NotADirectoryError(f"{root} is not a folder.")
     for folder, subfolders, names in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
@@ -27,11 +32,11 @@ def image_files(root: Path) -> Iterator[Path]:
 
 
 def label_of(path: Path, root: Path) -> str | None:
-    """The first folder below ``root`` on the way to ``path``; None for files directly in it."""
+    """Return the first folder below ``root`` on the way to ``path``; None for files directly in it."""
     parts = path.relative_to(root).parts
     return shown(parts[0]) if len(parts) > 1 else None
 
 
 def shown(name: str) -> str:
-    """A file's name as valid Unicode, which on Linux it need not be."""
+    """Return a file's name as valid Unicode, which on Linux it need not be."""
     return os.fsencode(name).decode(errors="replace")

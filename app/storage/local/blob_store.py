@@ -1,36 +1,34 @@
 """Image bytes on disk, addressed by their SHA-256: ``<root>/ab/abcdef…``."""
 
 import errno
-import hashlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from app.bundle.model_store import sync
 from app.errors import StorageFull, StorageUnavailable
+from app.storage.blob_store import digest_of
 
 
-class BlobStore:
+class LocalBlobStore:
     """A folder of immutable files. What is written survives a power cut once ``put`` returns."""
 
     def __init__(self, root: Path) -> None:
+        """Open the folder, and remove what an interrupted write left in it."""
         self._root = root
         self._temporary = root / ".tmp"
         with _translated():
             self._temporary.mkdir(parents=True, exist_ok=True)
+            for path in self._temporary.iterdir():
+                path.unlink()
 
-    def put(self, data: bytes) -> str:
-        """Store ``data`` and return its SHA-256; storing it again changes nothing.
-
-        Raises ``StorageFull`` or ``StorageUnavailable``.
-        """
-        digest = sha256(data)
+    def put(self, digest: str, data: bytes) -> None:
         target = self._path(digest)
         with _translated():
             if target.exists() and target.stat().st_size == len(data):
-                return digest
+                return
             temporary = self._temporary / uuid4().hex
             try:
                 with temporary.open("wb") as stream:
@@ -46,48 +44,27 @@ class BlobStore:
             sync(target.parent)
             if new_folder:
                 sync(self._root)
-        return digest
 
     def get(self, digest: str) -> bytes:
-        """Raises ``StorageUnavailable`` when the file is missing, unreadable or altered."""
         with _translated():
             data = self._path(digest).read_bytes()
-        if sha256(data) != digest:
+        if digest_of(data) != digest:
             raise StorageUnavailable(f"the stored image {digest[:12]}… has been altered")
         return data
 
     def delete(self, digest: str) -> None:
-        """Remove a file; a missing one is fine. Raises ``StorageUnavailable``."""
         with _translated():
             self._path(digest).unlink(missing_ok=True)
 
-    def holds_images(self) -> bool:
-        """Whether any image is stored."""
+    def digests(self) -> Iterator[str]:
         with _translated():
-            return any(path.parent != self._temporary for path in self._files())
-
-    def collect(self, known: Collection[str]) -> int:
-        """Remove temporary files and those not in ``known``; return how many went."""
-        removed = 0
-        with _translated():
-            for path in self._files():
-                if path.parent == self._temporary or path.name not in known:
-                    path.unlink()
-                    removed += 1
-        return removed
-
-    def _files(self) -> Iterator[Path]:
-        for folder in self._root.iterdir():
-            if folder.is_dir():
-                yield from folder.iterdir()
+            for folder in self._root.iterdir():
+                if folder.is_dir() and folder != self._temporary:
+                    for path in folder.iterdir():
+                        yield path.name
 
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest
-
-
-def sha256(data: bytes) -> str:
-    """The address of ``data``: 64 hex digits."""
-    return hashlib.sha256(data).hexdigest()
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""A whole gallery as one file: a zip archive of images, what is said of them, and their vectors.
+"""A whole gallery as one file: a zip archive of images, their records and their vectors.
 
-``gallery.json`` says the format's version and the model; ``images.jsonl`` has a line for each image in
+``gallery.json`` has the format's version, the model and the number of images; ``images.jsonl`` has a line for each image in
 order of arrival; ``images/<sha256>`` its bytes, once however many records share them.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gemello.client import Client
+from gemello.client.calls.call import OnConflict
 from gemello.client.results import Image, Item
 
 FORMAT_VERSION = 1
@@ -22,13 +23,13 @@ _PAGE, _CHUNK = 100, 16
 Advance = Callable[[int], None]
 
 
-class ArchiveError(Exception):
-    """The file is no exported gallery, or cannot be read or written."""
+class GalleryFileError(Exception):
+    """The file is not an exported gallery, or cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """What the archive says of itself: the model that made the vectors, how many images."""
+class Summary:
+    """The model that made a file's vectors, and the number of its images."""
 
     model: str
     images: int
@@ -39,7 +40,7 @@ def export_gallery(
 ) -> int:
     """Write the gallery of a running service to ``target``; return how many images it has.
 
-    The file appears when it is complete. Raises ``ArchiveError`` when it cannot be written.
+    The file appears when it is complete. Raises ``GalleryFileError`` when it cannot be written.
     """
     partial = target.with_name(f".{target.name}.part")
     try:
@@ -47,7 +48,7 @@ def export_gallery(
             count = _write(client, archive, advance)
         partial.replace(target)
     except OSError as exc:
-        raise ArchiveError(f"{target} cannot be written ({exc.strerror}).") from exc
+        raise GalleryFileError(f"{target} cannot be written ({exc.strerror}).") from exc
     finally:
         partial.unlink(missing_ok=True)
     return count
@@ -60,7 +61,9 @@ def _write(client: Client, archive: zipfile.ZipFile, advance: Callable[[int, int
     while True:
         page = client.page(limit=_PAGE, cursor=cursor, embeddings=True)
         if lines and page.model.id != model:
-            raise ArchiveError("Another model took over meanwhile; export once more.")
+            raise GalleryFileError(
+                "The service changed to another model during the export; export again."
+            )
         model = page.model.id
         for image in page.images:
             data = client.content(image.id)
@@ -74,8 +77,8 @@ def _write(client: Client, archive: zipfile.ZipFile, advance: Callable[[int, int
         if cursor is None:
             break
     archive.writestr("images.jsonl", "\n".join(lines), zipfile.ZIP_DEFLATED)
-    about = {"format_version": FORMAT_VERSION, "model": model, "images": len(lines)}
-    archive.writestr("gallery.json", json.dumps(about))
+    summary = {"format_version": FORMAT_VERSION, "model": model, "images": len(lines)}
+    archive.writestr("gallery.json", json.dumps(summary))
     return len(lines)
 
 
@@ -90,39 +93,42 @@ def _line(image: Image, digest: str) -> dict[str, Any]:
     }
 
 
-def read_about(source: Path) -> Exported:
-    """Raises ``ArchiveError`` when ``source`` is no exported gallery."""
+def read_summary(source: Path) -> Summary:
+    """Return what a file holds. Raises ``GalleryFileError`` when it is not an exported gallery."""
     with _opened(source) as archive:
         try:
-            about = json.loads(archive.read("gallery.json"))
-            if about["format_version"] > FORMAT_VERSION:
-                raise ArchiveError(f"{source} was written by a newer version of Gemello.")
-            return Exported(str(about["model"]), int(about["images"]))
+            summary = json.loads(archive.read("gallery.json"))
+            if summary["format_version"] > FORMAT_VERSION:
+                raise GalleryFileError(f"{source} was written by a newer version of Gemello.")
+            return Summary(str(summary["model"]), int(summary["images"]))
         except (KeyError, TypeError, ValueError) as exc:
-            raise ArchiveError(f"{source} is no exported gallery.") from exc
+            raise GalleryFileError(f"{source} is not an exported gallery.") from exc
 
 
 def import_gallery(
-    client: Client, source: Path, on_conflict: str = "skip", advance: Advance = lambda _: None
+    client: Client,
+    source: Path,
+    on_conflict: OnConflict = "skip",
+    advance: Advance = lambda _: None,
 ) -> Iterator[tuple[str, Item]]:
-    """Add the images of an exported gallery; yields each one's id and what became of it.
+    """Add the images of an exported gallery; yield each one's id and what became of it.
 
-    Vectors are kept where the service has the same model. Can be repeated after an interruption.
-    Raises ``ArchiveError``.
+    Vectors are taken over where the service has the same model. Can be repeated after an interruption.
+    Raises ``GalleryFileError``.
     """
-    about = read_about(source)
+    model = read_summary(source).model
     with _opened(source) as archive:
         try:
             lines = iter(archive.read("images.jsonl").splitlines())
             while chunk := [json.loads(line) for line in islice(lines, _CHUNK)]:
                 yield from zip(
                     [record["id"] for record in chunk],
-                    _add(client, archive, chunk, about.model, on_conflict),
+                    _add(client, archive, chunk, model, on_conflict),
                     strict=True,
                 )
                 advance(len(chunk))
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as exc:
-            raise ArchiveError(f"{source} is damaged ({exc}).") from exc
+            raise GalleryFileError(f"{source} is damaged ({exc}).") from exc
 
 
 def _add(
@@ -130,12 +136,12 @@ def _add(
     archive: zipfile.ZipFile,
     records: Sequence[dict[str, Any]],
     model: str,
-    on_conflict: str,
+    on_conflict: OnConflict,
 ) -> list[Item]:
-    named = [(r["filename"] or "image", archive.read(f"images/{r['sha256']}")) for r in records]
+    files = [(r["filename"] or "image", archive.read(f"images/{r['sha256']}")) for r in records]
     return client.add(
-        [data for _, data in named],
-        names=[name for name, _ in named],
+        [data for _, data in files],
+        names=[name for name, _ in files],
         ids=[record["id"] for record in records],
         labels=[record["label"] for record in records],
         metadata=[record["metadata"] for record in records],
@@ -149,6 +155,6 @@ def _opened(source: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(source)
     except OSError as exc:
-        raise ArchiveError(f"{source} cannot be read ({exc.strerror}).") from exc
+        raise GalleryFileError(f"{source} cannot be read ({exc.strerror}).") from exc
     except zipfile.BadZipFile as exc:
-        raise ArchiveError(f"{source} is no exported gallery.") from exc
+        raise GalleryFileError(f"{source} is not an exported gallery.") from exc

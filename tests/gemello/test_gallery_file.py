@@ -2,30 +2,21 @@
 
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from app.bundle.openvino import OpenVinoEncoder
 from app.config import Settings
-from gemello.archive import ArchiveError, export_gallery, import_gallery, read_about
 from gemello.client import ApiError, Client
+from gemello.gallery_file import GalleryFileError, export_gallery, import_gallery, read_summary
 from tests.support.images import picture
 from tests.support.serving import in_thread
 from tests.support.tiny_model import publish_tiny
-from tests.test_commands import run
 
 
-@pytest.fixture
-def client(server: httpx.Client) -> Iterator[Client]:
-    with Client(str(server.base_url)) as client:
-        yield client
-
-
-def fill(client: Client, count: int = 40) -> None:
+def fill(client: Client, count: int = 18) -> None:
     client.add(
         [picture(i) for i in range(count)],
         ids=[f"id{i:02}" for i in range(count)],
@@ -37,10 +28,10 @@ def fill(client: Client, count: int = 40) -> None:
 
 
 def answers(client: Client) -> list[Any]:
-    found = [client.search(picture(i), top_k=50) for i in (3, 77)]
+    pages = [client.search(picture(i), top_k=50) for i in (3, 77)]
     return [
         [(r.rank, r.id, r.distance, r.score, r.label, r.filename, r.metadata) for r in page.results]
-        for page in found
+        for page in pages
     ]
 
 
@@ -50,10 +41,10 @@ def test_the_same_answers_without_embedding_again(
     fill(client)
     before = answers(client)
     target = tmp_path / "gallery.zip"
-    assert export_gallery(client, target) == 41
-    assert read_about(target).images == 41
+    assert export_gallery(client, target) == 19
+    assert read_summary(target).images == 19
     names = zipfile.ZipFile(target).namelist()
-    assert len(names) == 42, "two records share their bytes"
+    assert len(names) == 20, "two records share their bytes"
     embedded = 0
     original = OpenVinoEncoder.embed
 
@@ -66,13 +57,13 @@ def test_the_same_answers_without_embedding_again(
     with in_thread(fresh) as other, Client(str(other.base_url)) as receiver:
         monkeypatch.setattr(OpenVinoEncoder, "embed", counted)
         statuses = [item.status for _, item in import_gallery(receiver, target)]
-        assert statuses == ["created"] * 41
+        assert statuses == ["created"] * 19
         assert embedded == 0
         monkeypatch.undo()
         assert answers(receiver) == before
         assert [image.id for image in receiver.images()] == [image.id for image in client.images()]
         again = [item.status for _, item in import_gallery(receiver, target)]
-        assert again == ["skipped"] * 41
+        assert again == ["skipped"] * 19
 
 
 def test_another_model_embeds_them_anew(client: Client, settings: Settings, tmp_path: Path) -> None:
@@ -89,32 +80,14 @@ def test_another_model_embeds_them_anew(client: Client, settings: Settings, tmp_
         assert (first.id, first.distance) == ("id03", pytest.approx(0, abs=1e-3))
 
 
-def test_the_commands_say_what_they_did(
-    server: httpx.Client, client: Client, settings: Settings, tmp_path: Path
-) -> None:
-    fill(client, 3)
-    target = tmp_path / "gallery.zip"
-    done = run("gallery", "export", target, "--url", server.base_url)
-    assert (done.returncode, done.stdout) == (0, f"4 images in {target}\n")
-    fresh = settings.model_copy(update={"data_dir": tmp_path / "fresh"})
-    with in_thread(fresh) as other:
-        done = run("gallery", "import", target, "--url", other.base_url)
-        assert (done.returncode, done.stdout) == (0, "4 created.\n")
-        done = run("gallery", "import", target, "--on-conflict", "error", "--url", other.base_url)
-        assert (done.returncode, done.stdout) == (1, "4 failed.\n")
-        assert "id00: The gallery already holds" in done.stderr
-        done = run("gallery", "import", target, "--json", "--url", other.base_url)
-        assert (done.returncode, json.loads(done.stdout)) == (0, {"skipped": 4})
-
-
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x05\x06" + b"\0" * 18])
 def test_what_is_no_exported_gallery_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(content)
-    with pytest.raises(ArchiveError, match="is no exported gallery"):
-        read_about(path)
-    with pytest.raises(ArchiveError, match="cannot be read"):
-        read_about(tmp_path / "none.zip")
+    with pytest.raises(GalleryFileError, match="is not an exported gallery"):
+        read_summary(path)
+    with pytest.raises(GalleryFileError, match="cannot be read"):
+        read_summary(tmp_path / "none.zip")
 
 
 def test_a_damaged_archive_is_one_sentence_and_a_newer_one_is_refused(
@@ -126,15 +99,15 @@ def test_a_damaged_archive_is_one_sentence_and_a_newer_one_is_refused(
     data = bytearray(target.read_bytes())
     data[200] ^= 0xFF
     target.write_bytes(data)
-    with pytest.raises(ArchiveError, match="is damaged"):
+    with pytest.raises(GalleryFileError, match="is damaged"):
         list(import_gallery(client, target))
     newer = tmp_path / "newer.zip"
     with zipfile.ZipFile(newer, "w") as archive:
         about = {"format_version": 99, "model": "m", "images": 0}
         archive.writestr("gallery.json", json.dumps(about))
-    with pytest.raises(ArchiveError, match="newer version"):
-        read_about(newer)
-    with pytest.raises(ArchiveError, match="cannot be written"):
+    with pytest.raises(GalleryFileError, match="newer version"):
+        read_summary(newer)
+    with pytest.raises(GalleryFileError, match="cannot be written"):
         export_gallery(client, tmp_path / "none/gallery.zip")
     assert sorted(path.name for path in tmp_path.glob(".*")) == []
 
@@ -157,3 +130,16 @@ def test_embeddings_can_be_listed(client: Client) -> None:
     assert page.model.id == client.health().model.id
     assert client.page().images[0].embedding is None
     assert client.content("id01") == picture(1)
+
+
+def test_a_file_of_the_first_version_is_still_read(client: Client) -> None:
+    source = Path(__file__).parent / "data" / "export_v1.zip"
+    assert read_summary(source).images == 3
+    assert [item.status for _, item in import_gallery(client, source)] == ["created"] * 3
+    first, second, third = client.images()
+    assert (first.id, first.label, first.filename) == ("shoe-1", "shoe", "red shoe.png")
+    assert first.metadata == {"price": 59, "stock": True}
+    assert second.metadata == {"price": 49.5, "größe": ["S", None]}
+    assert (third.label, third.metadata, third.filename) == (None, {}, "hut.png")
+    (nearest, *_) = client.search(client.content("shoe-2")).results
+    assert (nearest.id, nearest.distance) == ("shoe-2", pytest.approx(0, abs=1e-3))

@@ -1,0 +1,86 @@
+"""Images to add, and what becomes of them."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from app.bundle.encoder import Vectors
+from app.errors import GemelloError, ImageConflict
+from app.inference.embedder import Embedded
+from app.storage.blob_store import digest_of
+from app.storage.gallery_store import GalleryStore
+from app.storage.records import ImageRecord
+
+OnConflict = Literal["skip", "replace", "error"]
+Status = Literal["created", "replaced", "skipped", "failed"]
+
+DEFAULT_ID_LENGTH = 32
+"""Hex digits of the SHA-256 that make an id: 128 bits, so that nobody can make two collide."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """An image to add: its bytes, and what the caller says of it.
+
+    ``vector`` float32 [D] is what the model ``model_id`` made of it, where that is known already.
+    """
+
+    data: bytes
+    id: str | None = None
+    filename: str | None = None
+    label: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    vector: Vectors | None = None
+    model_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddResult:
+    """What became of one new image; ``error`` is set when ``status`` is ``failed``."""
+
+    status: Status
+    id: str | None = None
+    error: GemelloError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A record to store with its vector float32 [D] and its bytes."""
+
+    record: ImageRecord
+    vector: Vectors
+    data: bytes
+
+
+class Plan:
+    """Decides what becomes of each new image, before anything is written."""
+
+    def __init__(self, store: GalleryStore, on_conflict: OnConflict) -> None:
+        self._store, self._on_conflict = store, on_conflict
+        self.writes: dict[str, Write] = {}
+        self.replaced: list[str] = []
+        """SHA-256 of bytes that a stored record will no longer need."""
+
+    def add(self, new: NewImage, image: Embedded) -> AddResult:
+        digest = digest_of(new.data)
+        image_id = new.id or digest[:DEFAULT_ID_LENGTH]
+        stored = self._store.get([image_id]).get(image_id)
+        present = stored is not None or image_id in self.writes
+        if present and self._on_conflict == "error":
+            return AddResult("failed", image_id, ImageConflict(image_id))
+        if present and self._on_conflict == "skip":
+            return AddResult("skipped", image_id)
+        if stored is not None:
+            self.replaced.append(stored.sha256)
+        record = ImageRecord(
+            id=image_id,
+            sha256=digest,
+            filename=new.filename,
+            label=new.label,
+            metadata=new.metadata,
+            width=image.width,
+            height=image.height,
+            media_type=image.media_type,
+            bytes=len(new.data),
+        )
+        self.writes[image_id] = Write(record, image.vectors[0], new.data)
+        return AddResult("replaced" if present else "created", image_id)

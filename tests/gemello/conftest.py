@@ -1,0 +1,70 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.config import Settings
+from gemello import Client
+from tests.support.images import picture
+from tests.support.serving import in_thread
+
+
+@pytest.fixture(scope="session")
+def shared_server(
+    tmp_path_factory: pytest.TempPathFactory, tiny_store: Path
+) -> Iterator[httpx.Client]:
+    """One server for all these tests; ``server`` empties it."""
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("shared") / "data",
+        model_store=tiny_store,
+        model="tiny",
+        sample_gallery=False,
+    )
+    with in_thread(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def server(shared_server: httpx.Client) -> httpx.Client:
+    """A server with an empty gallery."""
+    answer = shared_server.delete("/gallery", params={"filter": "{}"})
+    assert answer.status_code == httpx.codes.OK
+    return shared_server
+
+
+@pytest.fixture
+def url(server: httpx.Client) -> str:
+    return str(server.base_url)
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    with Client(url) as client:
+        yield client
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with four images: one at the top, two cats, one dog."""
+    root = tmp_path / "photos"
+    for name, seed in {"top.png": 0, "cats/a.png": 1, "cats/old/b.png": 2, "dogs/c.png": 3}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(seed))
+    return root
+
+
+@pytest.fixture
+def stored(server: httpx.Client) -> str:
+    """The address of a server with six images, of which ``f`` is nearly ``c``."""
+    files = [("images", (f"{i}.png", picture(i))) for i in range(5)]
+    files.append(("images", ("copy.jpg", picture(2, "JPEG", quality=80))))
+    data = {
+        "ids": json.dumps(["a", "b", "c", "d", "e", "f"]),
+        "labels": json.dumps(["shoe", "shoe", "hat", None, None, "hat"]),
+        "metadata": json.dumps([{"price": i, "größe": "groß"} for i in range(6)]),
+    }
+    assert server.post("/gallery", files=files, data=data).status_code == 201
+    return str(server.base_url)
