@@ -1,6 +1,6 @@
 # One door for everything. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help serve setup setup-train setup-dev bench-setup test test-container test-browser check format docs lock clean
+.PHONY: help serve setup setup-train setup-dev bench-setup test test-slow test-container test-browser check format docs lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,8 +34,13 @@ bench-setup: .venv-bench/.installed  ## make .venv-bench with the peer of benchm
 # Many tests start a process of their own and wait for it, so that one more than there are cores is faster.
 # In the order of the files: else the few long ones come last, and one process waits for another.
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-test: check  ## run every check and test
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: check  ## run every check and test, but those that are slow by nature
+	$(PYTEST) -m "not slow"
+
+test-slow: setup-dev  ## run what kills processes and trains at length, and the API on the stores in memory
+	$(PYTEST) -m slow
+	$(PYTEST) -m "not slow" --store memory tests/app/api tests/app/gallery
 
 test-container: setup-dev  ## build the container and use it (needs a Docker engine)
 	$(BIN)/python -m pytest tests/container --override-ini addopts=

@@ -76,7 +76,7 @@ class ImageTooLarge(ImageError):
 
     def __init__(self, what: str, actual: int, limit: int, setting: str) -> None:
         super().__init__(
-            f"The image has {actual:,} {what}; the limit is {limit:,} (setting GEMELLO_{setting})."
+            f"The image has {actual:,} {what}; the limit is {limit:,} (GEMELLO_{setting})."
         )
         self.what, self.actual, self.limit, self.setting = what, actual, limit, setting
 

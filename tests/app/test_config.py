@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from app.config import Settings, load_settings
 from app.errors import SettingsError
@@ -179,4 +180,4 @@ def test_an_open_service_beyond_this_machine_is_refused(given: dict) -> None:
 
 def test_a_read_key_alone_is_refused() -> None:
     with pytest.raises(SettingsError, match="GEMELLO_READ_KEY is set without GEMELLO_WRITE_KEY"):
-        Settings(read_key="r", allow_anonymous=True).check_exposure()
+        Settings(read_key=SecretStr("r"), allow_anonymous=True).check_exposure()

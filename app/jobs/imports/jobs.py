@@ -69,9 +69,7 @@ class Imports:
     def urls(self, urls: Sequence[str], on_conflict: OnConflict) -> Job:
         """Queue the import of images from the web. Raises ``ParameterInvalid``."""
         if not self._settings.url_import:
-            raise ParameterInvalid(
-                "urls", "fetching from the web is off (setting GEMELLO_URL_IMPORT)"
-            )
+            raise ParameterInvalid("urls", "fetching from the web is off (GEMELLO_URL_IMPORT)")
         if not 0 < len(urls) <= MAX_URLS:
             raise ParameterInvalid("urls", f"expected 1 to {MAX_URLS:,} addresses, got {len(urls)}")
         return self._jobs.create(URLS, {"urls": list(urls), "on_conflict": on_conflict})
@@ -130,7 +128,7 @@ class Imports:
         root = self._settings.import_dir
         if root is None:
             raise ParameterInvalid(
-                "folder", "importing folders of this machine is off (setting GEMELLO_IMPORT_DIR)"
+                "folder", "importing folders of this machine is off (GEMELLO_IMPORT_DIR)"
             )
         try:
             chosen = (root / folder).resolve()
