@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -53,3 +53,42 @@ def settings(tmp_path: Path, tiny_store: Path) -> Settings:
 def server(settings: Settings) -> Iterator[httpx.Client]:
     with in_thread(settings) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def make_settings(
+    tmp_path_factory: pytest.TempPathFactory, tiny_store: Path
+) -> Callable[[], Settings]:
+    """Make settings with a data folder of their own and the tiny model."""
+
+    def make() -> Settings:
+        return Settings(
+            data_dir=tmp_path_factory.mktemp("served") / "data",
+            model_store=tiny_store,
+            model="tiny",
+            sample_gallery=False,
+            log_level="error",
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_settings(make_settings: Callable[[], Settings]) -> Settings:
+    """What ``shared_server`` runs with."""
+    return make_settings()
+
+
+@pytest.fixture(scope="session")
+def shared_server(shared_settings: Settings) -> Iterator[httpx.Client]:
+    """One server for all tests of a process that need no other; ``emptied_server`` empties it."""
+    with in_thread(shared_settings) as client:
+        yield client
+
+
+@pytest.fixture
+def emptied_server(shared_server: httpx.Client) -> httpx.Client:
+    """A server with an empty gallery, but with the jobs and the counts of earlier tests."""
+    answer = shared_server.delete("/gallery", params={"filter": "{}"})
+    assert answer.status_code == httpx.codes.OK
+    return shared_server

@@ -100,6 +100,7 @@ def test_make_serve_and_the_shell_commands_of_the_readme_work(tmp_path: Path) ->
         server.wait(timeout=30)
 
 
+@pytest.mark.slow
 def test_the_training_commands_of_the_readme_work(tmp_path: Path) -> None:
     """On drawings, and a few steps, in place of the emoji and the whole run."""
     drawn = draw_classes(tmp_path / "train", 8, 3)

@@ -61,6 +61,7 @@ def environment(tmp_path: Path, tiny_store: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_a_kill(environment: dict[str, str], tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     ledger, seeds = Ledger(), list(range(5000, 0, -1))
@@ -113,6 +114,7 @@ def check(url: str, ledger: Ledger, data: Path) -> None:
     assert files == sorted(digest_of(picture(seed)) for seed in ledger.present.values())
 
 
+@pytest.mark.slow
 def test_a_kill_straight_after_each_answer_loses_nothing(environment: dict[str, str]) -> None:
     for seed in range(3):
         with in_process(environment) as (process, url):
@@ -126,6 +128,7 @@ def test_a_kill_straight_after_each_answer_loses_nothing(environment: dict[str, 
             assert found["results"][0]["distance"] < 0.01
 
 
+@pytest.mark.slow
 def test_a_polite_end_finishes_what_was_accepted(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

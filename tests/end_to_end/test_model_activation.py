@@ -210,6 +210,7 @@ def test_searches_and_writes_go_on_while_models_change(server: httpx.Client) -> 
     assert {r["id"] for r in whole["results"]} == {i["id"] for i in listed["images"]}
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_is_survived_and_the_job_ends(both: Settings, store: Path) -> None:
     environment = {
         "GEMELLO_DATA_DIR": str(both.data_dir),

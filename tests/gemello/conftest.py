@@ -5,33 +5,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.config import Settings
 from gemello import Client
 from tests.support.images import picture
-from tests.support.serving import in_thread
-
-
-@pytest.fixture(scope="session")
-def shared_server(
-    tmp_path_factory: pytest.TempPathFactory, tiny_store: Path
-) -> Iterator[httpx.Client]:
-    """One server for all these tests; ``server`` empties it."""
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("shared") / "data",
-        model_store=tiny_store,
-        model="tiny",
-        sample_gallery=False,
-    )
-    with in_thread(settings) as client:
-        yield client
 
 
 @pytest.fixture
-def server(shared_server: httpx.Client) -> httpx.Client:
-    """A server with an empty gallery."""
-    answer = shared_server.delete("/gallery", params={"filter": "{}"})
-    assert answer.status_code == httpx.codes.OK
-    return shared_server
+def server(emptied_server: httpx.Client) -> httpx.Client:
+    return emptied_server
 
 
 @pytest.fixture

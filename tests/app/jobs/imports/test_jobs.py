@@ -184,6 +184,7 @@ def test_an_impossible_import_is_refused(settings: Settings, data: dict) -> None
         assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
 
 
+@pytest.mark.slow
 def test_an_import_goes_on_after_a_kill(tmp_path: Path, tiny_store: Path) -> None:
     environment = {
         "GEMELLO_DATA_DIR": str(tmp_path / "data"),
