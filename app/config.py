@@ -1,4 +1,4 @@
-"""Settings: every knob, typed, with its default and when to change it; read from ``GEMELLO_*``."""
+"""Settings: every option of the service, typed, with its default and when to change it; read from ``GEMELLO_*``."""
 
 import ipaddress
 import os

@@ -138,12 +138,12 @@ class Service:
             self.traces.shutdown()
 
     def check_loaded(self) -> None:
-        """Raises ``NotReady`` until all stored images can be found; before, searches would miss some."""
+        """Raise ``NotReady`` until all stored images can be found; before, searches would miss some."""
         if not self._loaded.is_set():
             raise NotReady(self.startup.reason)
 
     def check_ready(self) -> None:
-        """Raises ``NotReady`` until the folders to index at start are in the gallery, too."""
+        """Raise ``NotReady`` until the folders to index at start are in the gallery, too."""
         if self.startup.state != "ready":
             raise NotReady(self.startup.reason)
 

@@ -34,7 +34,7 @@ class FakeEncoder:
 
 
 def described(encoder: Encoder, name: str = "fake") -> Manifest:
-    """What a bundle of ``encoder`` would say of itself."""
+    """Return the manifest that a bundle of ``encoder`` would have."""
     return Manifest(
         name=name,
         version="1",

@@ -73,12 +73,12 @@ class Calibration(_Part):
     )
 
     def probability(self, distance: float) -> float:
-        """That a result at ``distance`` is a match, 0–1."""
+        """Return the probability, 0–1, that a result at ``distance`` is a match."""
         # The logistic function by way of tanh, which no distance makes overflow.
         return (1 + math.tanh((self.intercept + self.slope * distance**self.power) / 2)) / 2
 
     def matches(self, distance: float) -> bool:
-        """Whether a result at ``distance`` is called a match."""
+        """Return whether a result at ``distance`` is called a match."""
         return distance <= self.threshold
 
 
@@ -103,16 +103,16 @@ class Manifest(_Part):
     model_id: str = Field(description="SHA-256 of the serving graph plus its preprocessing.")
 
     def score(self, distance: float) -> float | None:
-        """Probability that a result at ``distance`` is a match; None without a calibration."""
+        """Return the probability that a result at ``distance`` is a match; None without a calibration."""
         return self.calibration.probability(distance) if self.calibration else None
 
     def match(self, distance: float) -> bool | None:
-        """Whether a result at ``distance`` is called a match; None without a calibration."""
+        """Return whether a result at ``distance`` is called a match; None without a calibration."""
         return self.calibration.matches(distance) if self.calibration else None
 
 
 def model_id(files: dict[str, str], input_size: int, preprocessing: Preprocessing) -> str:
-    """The id that stamps every stored vector: changes when, and only when, embeddings may change.
+    """Return the id that stamps every stored vector: changes when, and only when, embeddings may change.
 
     ``files`` maps a bundle's relative paths to their SHA-256.
     """
@@ -123,5 +123,9 @@ def model_id(files: dict[str, str], input_size: int, preprocessing: Preprocessin
             path == part or (part.endswith("/") and path.startswith(part)) for part in SERVING_FILES
         )
     }
-    facts = {"graph": graph, "input_size": input_size, "preprocessing": preprocessing.model_dump()}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    identity = {
+        "graph": graph,
+        "input_size": input_size,
+        "preprocessing": preprocessing.model_dump(),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

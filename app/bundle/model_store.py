@@ -37,16 +37,16 @@ class Bundle:
 
 
 def versions(store: Path, name: str) -> list[str]:
-    """The published versions of ``name``, oldest first."""
+    """Return the published versions of ``name``, oldest first."""
     folder = store / name
     if not folder.is_dir():
         return []
-    found = [entry.name for entry in folder.iterdir() if (entry / MANIFEST).is_file()]
-    return sorted((v for v in found if v.isdigit()), key=int)
+    published = [entry.name for entry in folder.iterdir() if (entry / MANIFEST).is_file()]
+    return sorted((v for v in published if v.isdigit()), key=int)
 
 
 def list_models(store: Path) -> list[str]:
-    """Every ``name/version`` in the store, by name, oldest version first."""
+    """Return every ``name/version`` in the store, by name, oldest version first."""
     if not store.is_dir():
         return []
     names = sorted(entry.name for entry in store.iterdir() if NAME.fullmatch(entry.name))
@@ -54,7 +54,7 @@ def list_models(store: Path) -> list[str]:
 
 
 def active_version(store: Path, name: str) -> str | None:
-    """The version that serves when none is named: the activated one, else the newest."""
+    """Return the version that serves when none is named: the activated one, else the newest."""
     published = versions(store, name)
     try:
         chosen = (store / name / ACTIVE).read_text().strip()
@@ -125,7 +125,7 @@ def verify(bundle: Bundle) -> None:
 
 @contextmanager
 def staging(store: Path, name: str) -> Iterator[Path]:
-    """A scratch folder beside the versions of ``name``; gone afterwards unless published."""
+    """Yield a scratch folder beside the versions of ``name``; gone afterwards unless published."""
     if not NAME.fullmatch(name):
         raise ParameterInvalid("name", f"{name!r} must be letters, digits, '.', '_' or '-'")
     folder = store / name / f".staging-{uuid4().hex}"
@@ -140,13 +140,13 @@ def staging(store: Path, name: str) -> Iterator[Path]:
 
 
 def next_version(store: Path, name: str) -> str:
-    """One more than the newest published version; ``"1"`` for a new name."""
+    """Return one more than the newest published version; ``"1"`` for a new name."""
     published = versions(store, name)
     return str(int(published[-1]) + 1) if published else "1"
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """Relative path → SHA-256 of every file below ``folder`` but the manifest."""
+    """Return relative path → SHA-256 of every file below ``folder`` but the manifest."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): sha256_file(path)

@@ -19,7 +19,7 @@ class Box:
             raise ParameterInvalid("box", "expected x1,y1,x2,y2 in 0–1 with x1 < x2 and y1 < y2")
 
     def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """The same in whole pixels, at least one wide and high."""
+        """Return the same in whole pixels, at least one wide and high."""
         left = min(round(self.left * width), width - 1)
         top = min(round(self.top * height), height - 1)
         right, bottom = round(self.right * width), round(self.bottom * height)

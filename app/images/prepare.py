@@ -94,7 +94,7 @@ def prepare_file(path: Path, size: int, limits: ImageLimits = DEFAULT_LIMITS) ->
 
 
 def thumbnail(data: bytes, side: int, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
-    """A WebP whose longer side is at most ``side`` pixels, upright, its shape kept."""
+    """Return a WebP whose longer side is at most ``side`` pixels, upright, in the same shape."""
     image = _open(data, limits, at_least=side).image
     image.thumbnail((side, side), Image.Resampling.BICUBIC)
     out = io.BytesIO()

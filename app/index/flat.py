@@ -19,7 +19,7 @@ _TOLERANCE = 1e-5
 
 
 class FlatIndex:
-    """Exact search over vectors that are kept in memory, 4·D bytes each."""
+    """Exact search over vectors in memory, 4·D bytes each."""
 
     def __init__(self, dimension: int) -> None:
         self._dimension = dimension

@@ -46,7 +46,7 @@ class Batcher:
 
     @property
     def depth(self) -> int:
-        """Jobs that wait."""
+        """Return how many jobs wait."""
         return self._queue.qsize()
 
     def embed(self, images: Pixels) -> Vectors:
@@ -83,11 +83,11 @@ class Batcher:
         while (job := self._left_over or self._queue.get()) is not None:
             jobs, stop = self._gather(job)
             # A caller who gave up in the meantime has cancelled; from here on nobody can.
-            wanted = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-            for job in wanted:
+            waiting = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+            for job in waiting:
                 self._observe("queue", time.perf_counter() - job.since)
-            if wanted:
-                self._infer(wanted)
+            if waiting:
+                self._infer(waiting)
             if stop:
                 return
 

@@ -29,19 +29,19 @@ class Progress:
 
     @property
     def cancelled(self) -> bool:
-        """Whether it ends for good; otherwise it goes on after a restart."""
+        """Return whether it ends for good; otherwise it goes on after a restart."""
         return self._cancel.is_set()
 
     def report(
         self, done: int, failures: Sequence[tuple[str, GemelloError]] = (), added: int = 0
     ) -> None:
-        """``done`` items in all; ``added`` and ``failures`` since last time. Raises ``Stopped``."""
+        """Write down ``done`` items in all, ``added`` and ``failures`` since last time. Raises ``Stopped``."""
         self.done = done
         self._jobs.report(self._id, done, self.total, added, failures)
         self.check()
 
     def advance(self, items: int, added: int, failures: Sequence[tuple[str, GemelloError]]) -> None:
-        """``items`` more are done, of which ``added`` are new. Raises ``Stopped``."""
+        """Write down ``items`` more, of which ``added`` are new. Raises ``Stopped``."""
         self.report(self.done + items, failures, added)
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""Long work that is kept in the database: it shows how far it is, can be cancelled, and goes on
+"""Long work, written down in the database: it shows how far it is, can be cancelled, and goes on
 after a restart."""
 
 import json
@@ -13,7 +13,7 @@ from app.storage.local.database import Database
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
-# Errors kept of one job, and finished jobs kept at all: neither may fill the disk.
+# Errors stored of one job, and finished jobs stored at all: neither may fill the disk.
 MAX_ERRORS = 1000
 _KEPT = 200
 _COLUMNS = "id, kind, arguments, state, reason, done, total, added, failed, created_at, updated_at"
@@ -56,7 +56,7 @@ class Jobs:
         self._database = database
 
     def create(self, kind: str, arguments: Mapping[str, Any]) -> Job:
-        """A new job, queued. Old finished ones make room."""
+        """Queue a new job. Old finished ones make room."""
         job_id, now = uuid4().hex, _now()
         with self._database.transaction() as db:
             db.execute(
@@ -72,7 +72,7 @@ class Jobs:
         return self.get(job_id)
 
     def get(self, job_id: str) -> Job:
-        """Raises ``JobNotFound``."""
+        """Return a job. Raises ``JobNotFound``."""
         with self._database.reading() as db:
             row = db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()  # noqa: S608
         if row is None:
@@ -80,13 +80,13 @@ class Jobs:
         return _job(row)
 
     def all(self) -> list[Job]:
-        """The newest first."""
+        """Return every job, the newest first."""
         with self._database.reading() as db:
             rows = db.execute(f"SELECT {_COLUMNS} FROM jobs ORDER BY number DESC")  # noqa: S608
             return [_job(row) for row in rows]
 
     def unfinished(self) -> list[Job]:
-        """Those queued or interrupted, the oldest first."""
+        """Return those queued or interrupted, the oldest first."""
         with self._database.reading() as db:
             rows = db.execute(
                 f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('queued', 'running') ORDER BY number"  # noqa: S608
@@ -94,7 +94,7 @@ class Jobs:
             return [_job(row) for row in rows]
 
     def move(self, job_id: str, state: State, reason: str | None = None) -> bool:
-        """Give an unfinished job another state; whether it was unfinished."""
+        """Give an unfinished job another state; return whether it was unfinished."""
         with self._database.transaction() as db:
             changed = db.execute(
                 "UPDATE jobs SET state = ?, reason = ?, updated_at = ?"
@@ -124,14 +124,14 @@ class Jobs:
                     "SELECT 1 FROM job_errors WHERE job = ? AND item = ?", (number, item)
                 ).fetchone()
             ]
-            (kept,) = db.execute(
+            (stored,) = db.execute(
                 "SELECT count(*) FROM job_errors WHERE job = ?", (number,)
             ).fetchone()
             db.executemany(
                 "INSERT OR IGNORE INTO job_errors VALUES (?, ?, ?, ?)",
                 [
                     (number, item, error.code, str(error))
-                    for item, error in new[: max(0, MAX_ERRORS - kept)]
+                    for item, error in new[: max(0, MAX_ERRORS - stored)]
                 ],
             )
             db.execute(
@@ -141,7 +141,7 @@ class Jobs:
             )
 
     def errors(self, job_id: str) -> list[ItemError]:
-        """What failed, by item; the first ``MAX_ERRORS``."""
+        """Return what failed, by item; the first ``MAX_ERRORS``."""
         with self._database.reading() as db:
             rows = db.execute(
                 "SELECT item, code, detail FROM job_errors JOIN jobs ON job = number"

@@ -41,8 +41,8 @@ def holds(where: Filter, facts: Sequence[Fact]) -> bool:
         case Exists(key):
             return any(name == key for name, _ in facts)
         case In(key, values):
-            wanted = {_comparable(value) for value in values}
-            return any(name == key and _comparable(value) in wanted for name, value in facts)
+            one_of = {_comparable(value) for value in values}
+            return any(name == key and _comparable(value) in one_of for name, value in facts)
         case Compare(key, operator, limit):
             return any(name == key and _compare(value, operator, limit) for name, value in facts)
         case Not(part):

@@ -143,10 +143,10 @@ class _Parser:
             raise _refused(f"at most {MAX_CONDITIONS} conditions and values are allowed")
 
     def _equal(self, key: str, values: list[object], where: str) -> Filter:
-        wanted = In(key, tuple(scalar(v, where) for v in values if v is not None))
+        one_of = In(key, tuple(scalar(v, where) for v in values if v is not None))
         if None not in values:
-            return wanted
-        return Or((wanted, Not(Exists(key)))) if wanted.values else Not(Exists(key))
+            return one_of
+        return Or((one_of, Not(Exists(key)))) if one_of.values else Not(Exists(key))
 
 
 def scalar(value: object, where: str) -> Scalar:

@@ -65,20 +65,20 @@ class Metrics:
         Gauge(name, description, registry=self.registry).set_function(read)
 
     def info(self, name: str, description: str, read: Callable[[], Mapping[str, str]]) -> None:
-        """A gauge of constant 1 that carries facts as labels, as they are when it is asked for."""
-        self.registry.register(_Facts(name, description, read))
+        """Report a gauge of constant 1 whose labels are what ``read()`` returns whenever Prometheus asks."""
+        self.registry.register(_Info(name, description, read))
 
     def render(self) -> bytes:
-        """The text exposition format."""
+        """Return all metrics in the text exposition format."""
         return generate_latest(self.registry)
 
 
-class _Facts(Collector):
+class _Info(Collector):
     def __init__(self, name: str, description: str, read: Callable[[], Mapping[str, str]]) -> None:
         self._name, self._description, self._read = name, description, read
 
     def collect(self) -> Iterator[Metric]:
-        facts = self._read()
-        family = GaugeMetricFamily(self._name, self._description, labels=list(facts))
-        family.add_metric(list(facts.values()), 1)
+        labels = self._read()
+        family = GaugeMetricFamily(self._name, self._description, labels=list(labels))
+        family.add_metric(list(labels.values()), 1)
         yield family

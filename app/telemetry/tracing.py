@@ -12,7 +12,7 @@ _TIMEOUT_S = 2.0
 
 
 def tracer_provider(endpoint: str) -> TracerProvider:
-    """What makes spans, and sends them to ``endpoint`` (OTLP over HTTP) in the background.
+    """Return what makes spans and sends them to ``endpoint`` (OTLP over HTTP) in the background.
 
     A collector that cannot be reached costs spans, never a request. The standard ``OTEL_*``
     variables choose the sampler, headers and limits. ``shutdown`` sends what is left.

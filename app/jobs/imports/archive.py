@@ -30,10 +30,10 @@ def check_archive(path: Path) -> None:
         size = stream.seek(0, 2)
         stream.seek(max(0, size - _END.size - _COMMENT))
         tail = stream.read()
-    place = tail.rfind(_END_MAGIC)
-    if place < 0 or len(tail) - place < _END.size:
+    end = tail.rfind(_END_MAGIC)
+    if end < 0 or len(tail) - end < _END.size:
         raise ArchiveInvalid("it is not a zip archive")
-    entries = _END.unpack_from(tail, place)[4]
+    entries = _END.unpack_from(tail, end)[4]
     if entries > MAX_ENTRIES:
         raise ArchiveInvalid(f"it has more than {MAX_ENTRIES:,} entries; send it in parts")
     _entries(path)
@@ -66,10 +66,10 @@ def _entries(path: Path) -> Sequence[zipfile.ZipInfo]:
     """The files with an image's suffix, by name; hidden ones are left out."""
     try:
         with zipfile.ZipFile(path) as archive:
-            found = [entry for entry in archive.infolist() if _is_image(entry)]
+            images = [entry for entry in archive.infolist() if _is_image(entry)]
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as exc:
         raise ArchiveInvalid("its table of contents is broken") from exc
-    return sorted(found, key=lambda entry: entry.filename)
+    return sorted(images, key=lambda entry: entry.filename)
 
 
 def _is_image(entry: zipfile.ZipInfo) -> bool:

@@ -25,7 +25,7 @@ _SEND = [("User-Agent", "gemello"), ("Accept", "image/*")]
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address lies in the open internet: not here, not in a private network."""
+    """Return whether an address lies in the open internet: not here, not in a private network."""
     if isinstance(address, ipaddress.IPv6Address):
         # Forms of IPv6 that carry an IPv4 address reach that address.
         inner = address.ipv4_mapped or address.sixtofour
@@ -61,7 +61,7 @@ class Fetcher:
         self._pool.close()
 
     def fetch(self, url: str) -> bytes:
-        """The bytes at ``url``, no more than one beyond the limit.
+        """Return the bytes at ``url``, no more than one beyond the limit.
 
         Raises ``AddressRefused`` for what must not be fetched, ``FetchFailed`` for what cannot be.
         """
@@ -165,7 +165,7 @@ class _Guarded(httpcore.NetworkBackend):
 
 def _resolved(host: str, port: int) -> list[Address]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as exc:
         raise httpcore.ConnectError(f"{host} is not known") from exc
-    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries]

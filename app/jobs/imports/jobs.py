@@ -42,7 +42,7 @@ class Imports:
     def archive(self, upload: BinaryIO, on_conflict: OnConflict) -> Job:
         """Keep an uploaded archive, and queue its import.
 
-        Raises ``ArchiveInvalid`` or ``StorageUnavailable``, and then nothing was kept.
+        Raises ``ArchiveInvalid`` or ``StorageUnavailable``, and then nothing was stored.
         """
         target = self._folder / f"{uuid4().hex}.zip"
         try:

@@ -40,13 +40,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for statements that change nothing."""
+        """Yield the connection, for statements that change nothing."""
         with self._lock, _translated():
             yield self._db
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection; all that is done is kept at the end, or none after an error."""
+        """Yield the connection; all changes are committed at the end, or none after an error."""
         with self._lock, _translated():
             self._db.execute("BEGIN IMMEDIATE")
             try:

@@ -25,10 +25,10 @@ _CHUNK = 4096
 
 @dataclass
 class _Loaded:
-    """A model's index, and how many calls of ``load`` want it."""
+    """A model's index, and how often it was loaded without being unloaded."""
 
     index: VectorIndex
-    wanted: int = 1
+    loads: int = 1
 
 
 class LocalGalleryStore:
@@ -128,7 +128,7 @@ class LocalGalleryStore:
     def load(self, model_id: str, dimension: int) -> None:
         with self._changing:
             if model_id in self._loaded:
-                self._loaded[model_id].wanted += 1
+                self._loaded[model_id].loads += 1
                 return
             index, after = FlatIndex(dimension), 0
             while True:
@@ -142,8 +142,8 @@ class LocalGalleryStore:
     def unload(self, model_id: str) -> None:
         with self._changing:
             loaded = self._loaded[model_id]
-            loaded.wanted -= 1
-            if not loaded.wanted:
+            loaded.loads -= 1
+            if not loaded.loads:
                 del self._loaded[model_id]
 
     def searchable(self, model_id: str) -> int:
