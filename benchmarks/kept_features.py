@@ -31,7 +31,7 @@ from benchmarks.check_tables import Grid
 from benchmarks.default_model import DATA
 from benchmarks.retrieval_checks import Check, find_checks
 from benchmarks.retrieval_scores import embed, scores
-from trainer.config import TrainConfig, read_config
+from trainer.config import NetworkConfig, read_stored
 from trainer.network.features import unit
 from trainer.progress import track
 
@@ -40,21 +40,21 @@ _IMAGES, _SEARCHES = 100_000, 15
 Change = Callable[[Vectors], Vectors]
 
 
-def narrowed(vectors: Vectors, config: TrainConfig, kept: int) -> Vectors:
+def narrowed(vectors: Vectors, config: NetworkConfig, kept: int) -> Vectors:
     """Embeddings float32 [N, D] of a model with ``config.keep``, with ``kept`` numbers of the old."""
     trained, old = np.split(vectors, [config.dimension], axis=1)
     fewer = np.linalg.norm(old, axis=1, keepdims=True) * unit(old[:, :kept])
     return np.concatenate([trained, fewer], axis=1)
 
 
-def reshared(vectors: Vectors, config: TrainConfig, unlike: float) -> Vectors:
+def reshared(vectors: Vectors, config: NetworkConfig, unlike: float) -> Vectors:
     """Embeddings float32 [N, D] of a published model, with ``unlike`` for its ``keep_unlike``.
 
     A share is a line in f³ from ``keep_unlike`` at 0 to ``keep`` at 1 (``KeptShare``).
     """
     trained, old = np.split(vectors, [config.dimension], axis=1)
     shares = np.square(old).sum(axis=1, keepdims=True)
-    before = config.published_keep_unlike or config.keep
+    before = config.keep_unlike or config.keep
     cubes = (shares - before) / (config.keep - before)
     wanted = np.clip(unlike + (config.keep - unlike) * cubes, 0, 1)
     return np.concatenate(
@@ -114,12 +114,12 @@ def main(arguments: list[str] | None = None) -> None:
         bundle = resolve(given.store or load_settings().model_store, given.model)
     except GemelloError as exc:
         sys.exit(str(exc))
-    config = read_config(bundle.manifest.training.get("config", {}))
+    config = read_stored(bundle.manifest.training.get("config", {})).published_network
     if not config.keep:
         sys.exit(f"{bundle.title} keeps no pretrained features, so there is nothing to change.")
     numbers = sorted({min(int(part), config.keep_dimension) for part in given.kept.split(",")})
     # Where all pictures keep the same share, no other one of unlike pictures can be told from it.
-    varies = (config.published_keep_unlike or config.keep) > config.keep
+    varies = (config.keep_unlike or config.keep) > config.keep
     shares = sorted(map(float, given.unlike.split(","))) if varies else []
     checks, missing = find_checks(sources(given.data), given.each, seed=0)
     for item in missing:

@@ -10,7 +10,7 @@ from app.encoder_openvino import OpenVinoEncoder
 from app.manifest import Manifest
 from app.model_store import Bundle
 from app.runtimes import load_encoder
-from trainer.config import read_config
+from trainer.config import read_stored
 from trainer.export import export, round_to_half
 from trainer.network.embedder import published, untrained
 
@@ -21,13 +21,13 @@ def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Enco
     At its own size the trained model is the published graph itself. ``scratch`` takes the graphs.
     Raises ``DataError`` when the model cannot be rebuilt.
     """
-    config = read_config(bundle.manifest.training.get("config", {}))
-    plain = untrained(config.backbone, size, config.weights, config.pooling)
+    config = read_stored(bundle.manifest.training.get("config", {}))
+    plain = untrained(config.network.backbone, size, config.network.weights)
     baseline = _served(plain, bundle.manifest, scratch / f"untrained-{size}")
     if size == bundle.manifest.input_size:
         return baseline, load_encoder(bundle)
     kept = keras.saving.load_model(bundle.path / "model.keras")
-    trained = published(kept, config.model_copy(update={"serving_size": size}))
+    trained = published(kept, config.published_network.model_copy(update={"input_size": size}))
     return baseline, _served(trained, bundle.manifest, scratch / f"trained-{size}")
 
 

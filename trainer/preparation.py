@@ -50,11 +50,13 @@ def prepare(data: Path, config: TrainConfig, cache: Path) -> Prepared:
 
 
 def _scanned(data: Path, config: TrainConfig, cache: Path) -> Scan:
-    records = divide(read_data(data), config.validation_fraction, config.test_fraction, config.seed)
+    records = divide(
+        read_data(data), config.data.validation_fraction, config.data.test_fraction, config.seed
+    )
     sizes: dict[Split, int] = {
-        "train": config.cache_size,
-        "validation": config.input_size,
-        "test": config.published_size,
+        "train": config.network.cache_size,
+        "validation": config.network.input_size,
+        "test": config.published_network.input_size,
     }
     with track("reading images", len(records)) as advance:
         found = scan(records, sizes, cache, advance)
@@ -68,17 +70,17 @@ def _scanned(data: Path, config: TrainConfig, cache: Path) -> Scan:
 
 
 def _usable(cache: ImageCache, split: Split, config: TrainConfig) -> ImageCache:
-    if split == "train" and config.single_images:
+    if split == "train" and config.batch.single_images:
         return cache
     kept, single = without_single_images(cache)
     if single:
         say(f"{single} {split} classes have one image only and are left out: they form no pair.")
-    if split == "train" or len(kept.records) <= config.held_out_images:
+    if split == "train" or len(kept.records) <= config.data.held_out_images:
         return kept
-    drawn = at_most(kept, config.held_out_images, config.seed)
+    drawn = at_most(kept, config.data.held_out_images, config.seed)
     say(
         f"{len(drawn.records):,} of {len(kept.records):,} {split} images are used, drawn at random "
-        "(held_out_images)."
+        "(data.held_out_images)."
     )
     return drawn
 

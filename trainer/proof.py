@@ -47,7 +47,8 @@ def _measured(
     if not test:
         say("No test classes, so the published model was not measured.")
         return None, None
-    baseline = untrained(config.backbone, config.published_size, config.weights, config.pooling)
+    network = config.published_network
+    baseline = untrained(network.backbone, network.input_size, network.weights)
     with track("measuring", 2 * len(test)) as advance:
         after = measure_records(load_encoder(bundle), test, advance)
         before = measure_records(KerasEncoder(baseline), test, advance)

@@ -42,6 +42,7 @@ def publish(
 
     What is reported was measured on the exported model by the serving code.
     """
+    network = config.published_network
     round_to_half(embedder)
     with model_store.staging(store, name) as folder:
         export(embedder, folder)
@@ -50,13 +51,13 @@ def publish(
             name=name,
             version=model_store.next_version(store, name),
             created=datetime.now(UTC).replace(microsecond=0),
-            dimension=config.published_dimension,
-            input_size=config.published_size,
-            backbone=provenance(config.backbone),
+            dimension=network.embedding_dimension,
+            input_size=network.input_size,
+            backbone=provenance(network.backbone),
             training={"config": config.model_dump(), "history": dict(history)},
             data=data.facts(),
             files=files,
-            model_id=model_id(files, config.published_size, Preprocessing()),
+            model_id=model_id(files, network.input_size, Preprocessing()),
         )
         bundle = proved(Bundle(folder, manifest), data.splits, data.found, config)
         model_store.write_manifest(folder, bundle.manifest)

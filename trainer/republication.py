@@ -1,4 +1,4 @@
-"""A published model once more, with other ``serving_*`` knobs: the same weights, without training."""
+"""A published model once more, with other ``publish.serving_*`` options: the same weights, without training."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from app.model_store import Bundle, resolve
-from trainer.config import TrainConfig, read_config
+from trainer.config import TrainConfig, merged, nested, option_names, read_config, read_stored
 from trainer.errors import ConfigError, DataError
 from trainer.network.embedder import published
 from trainer.preparation import prepare
@@ -14,17 +14,18 @@ from trainer.publication import publish, refuse_early
 
 
 def changed(bundle: Bundle, changes: Mapping[str, object]) -> TrainConfig:
-    """The configuration that ``bundle`` was trained with, and ``changes`` to its ``serving_*`` knobs.
+    """The configuration that ``bundle`` was trained with, and ``changes`` to its ``publish.serving_*`` options.
 
-    Raises ``ConfigError`` for any other knob: it would need another training.
+    Raises ``ConfigError`` for any other option: it would need another training.
     """
-    knobs = sorted(name for name in TrainConfig.model_fields if name.startswith("serving_"))
+    allowed = sorted(name for name in option_names() if name.startswith("publish.serving_"))
     for name in changes:
-        if name not in knobs:
+        if name not in allowed:
             raise ConfigError(
-                f"{name} cannot change without training again; {' and '.join(knobs)} can."
+                f"{name} cannot change without training again; {' and '.join(allowed)} can."
             )
-    return read_config({**bundle.manifest.training.get("config", {}), **changes})
+    trained = read_stored(bundle.manifest.training.get("config", {}))
+    return read_config(merged(trained.model_dump(), nested(changes)))
 
 
 def republish(
@@ -49,4 +50,6 @@ def republish(
         )
     kept = keras.saving.load_model(bundle.path / "model.keras")
     history = bundle.manifest.training["history"]
-    return publish(published(kept, config), config, history, prepared, store, name)
+    return publish(
+        published(kept, config.published_network), config, history, prepared, store, name
+    )

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import keras
 
 from app.model_store import Bundle
-from trainer.config import TrainConfig
+from trainer.config import TrainConfig, flat
 from trainer.data.cache import ImageCache
 from trainer.errors import DataError, WorkerDone
 from trainer.fit import replicas
@@ -43,7 +43,7 @@ def train(
     spread = replicas.make(strategy)
     refuse_early(store, name)
     keras.utils.set_random_seed(config.seed)
-    if config.mixed_precision:
+    if config.optimizer.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         return _train(data, name, config, store, cache, resume, spread)
@@ -71,7 +71,7 @@ def _train(
             "The workers do not find the same state; --cache must name one folder that all share."
         )
     with spread.strategy.scope():
-        built = build(config)
+        built = build(config.network)
     history = fit(
         built,
         splits["train"],
@@ -85,7 +85,12 @@ def _train(
         raise WorkerDone
     _warn(history)
     bundle = publish(
-        published(built.embedder, config), config, _history(history), prepared, store, name
+        published(built.embedder, config.published_network),
+        config,
+        _history(history),
+        prepared,
+        store,
+        name,
     )
     checkpoint.clear()
     return bundle
@@ -95,9 +100,14 @@ def _checkpoint(
     name: str, config: TrainConfig, train: ImageCache, cache: Path, *, writes: bool
 ) -> Checkpoint:
     """Where this run's state lies: another configuration or other data is another run."""
-    facts = json.dumps([name, config.model_dump(), train.content], sort_keys=True)
-    run = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    return Checkpoint(cache / "runs" / run, writes=writes)
+
+    def folder(values: dict[str, object]) -> Path:
+        run = json.dumps([name, values, train.content], sort_keys=True)
+        return cache / "runs" / hashlib.sha256(run.encode()).hexdigest()[:16]
+
+    own, before = folder(config.model_dump()), folder(flat(config))
+    # A run that version 0.1 began is finished where it began.
+    return Checkpoint(before if before.exists() else own, writes=writes)
 
 
 def _state(checkpoint: Checkpoint, name: str) -> State | None:

@@ -76,22 +76,20 @@ def named(model: str, store: Path | None) -> Chosen:
         return _published(model, store)
     backbone, at, size = model.removeprefix(UNTRAINED).partition("@")
     if at and not (size.isdecimal() and len(size) < 6):
-        raise ParameterInvalid(model, f"{size!r} is no input side in pixels")
+        raise ParameterInvalid(model, f"{size!r} is not an input size in pixels")
     return untrained_backbone(backbone, int(size) if at else _SIZE)
 
 
-def untrained_backbone(
-    backbone: str, input_size: int, weights: str | None = None, pooling: str = "avg"
-) -> Chosen:
-    """Pretrained features, pooled and at unit length. Raises ``ConfigError``, ``WeightsError``."""
+def untrained_backbone(backbone: str, input_size: int, weights: str | None = None) -> Chosen:
+    """Return pretrained features, pooled and at unit length. Raises ``ConfigError``, ``WeightsError``."""
     load_tensorflow()
     from trainer.config import read_config
     from trainer.evaluate.keras_encoder import KerasEncoder
     from trainer.network.embedder import untrained as build
 
-    given = {"backbone": backbone, "input_size": input_size, "pooling": pooling}
-    config = read_config({**given, **({"weights": weights} if weights else {})})
-    network = build(config.backbone, config.input_size, config.weights, config.pooling)
+    given = {"backbone": backbone, "input_size": input_size, "weights": weights}
+    config = read_config({"network": given}).network
+    network = build(config.backbone, config.input_size, config.weights)
     return Chosen(KerasEncoder(network), f"untrained {backbone} at {input_size} px")
 
 
@@ -102,13 +100,11 @@ def baseline_of(bundle: "Bundle") -> Chosen:
     """
     if find_spec("tensorflow") is None:
         raise ParameterInvalid("--report", "TensorFlow is not installed")
-    config = bundle.manifest.training.get("config", {})
-    return untrained_backbone(
-        bundle.manifest.backbone.name,
-        bundle.manifest.input_size,
-        config.get("weights"),
-        config.get("pooling", "avg"),
-    )
+    from trainer.config import read_stored
+
+    manifest = bundle.manifest
+    weights = read_stored(manifest.training.get("config", {})).network.weights
+    return untrained_backbone(manifest.backbone.name, manifest.input_size, weights)
 
 
 def _published(model: str, store: Path | None) -> Chosen:

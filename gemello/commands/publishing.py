@@ -16,8 +16,8 @@ Cache = Annotated[
 ]
 
 
-def knobs(settings: Sequence[str] | None) -> dict[str, object]:
-    """What ``--set`` was given, as text. Raises ``ParameterInvalid``."""
+def dotted(settings: Sequence[str] | None) -> dict[str, object]:
+    """Return what ``--set`` was given, ``{"loss.margin": "0.2"}``. Raises ``ParameterInvalid``."""
     parsed: dict[str, object] = {}
     for setting in settings or ():
         key, equals, value = setting.partition("=")

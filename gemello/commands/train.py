@@ -8,7 +8,7 @@ import typer
 
 from app.errors import ParameterInvalid
 from gemello.commands.options import Json, Store, model_store
-from gemello.commands.publishing import Cache, cache_folder, knobs, show_published
+from gemello.commands.publishing import Cache, cache_folder, dotted, show_published
 from gemello.commands.tensorflow import load_tensorflow
 
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         config: Annotated[
             Path | None,
             typer.Option(
-                help="TOML file of knobs, such as those in configs/; see docs/training.md."
+                help="TOML file of options, such as those in configs/; see docs/training.md."
             ),
         ] = None,
         backbone: Annotated[
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
         seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
         settings: Annotated[
             list[str] | None,
-            typer.Option("--set", metavar="KEY=VALUE", help="Any other knob, over --config."),
+            typer.Option("--set", metavar="KEY=VALUE", help="Any other option, over --config."),
         ] = None,
         resume: Annotated[
             bool, typer.Option("--resume", help="Go on after the last epoch that was finished.")
@@ -54,18 +54,22 @@ def register(app: typer.Typer) -> None:
         """Train an embedding model on your own images and publish it.
 
         Examples: `gemello train photos/ --name mine`, `gemello train photos/ --name mine --config
-        configs/head_only.toml --set margin=0.15`, and `gemello train … --resume` after an interruption.
+        configs/head_only.toml --set loss.margin=0.15`, and `gemello train … --resume` after an interruption.
         """
-        from trainer.config import read_config, read_config_file
+        from trainer.config import merged, nested, read_config, read_config_file
 
-        given = {"backbone": backbone, "epochs": epochs, "seed": seed}
-        given["weights"] = str(weights) if weights else None
-        chosen = {
-            **(read_config_file(config) if config else {}),
-            **knobs(settings),
-            **{key: value for key, value in given.items() if value is not None},
+        given = {
+            "network.backbone": backbone,
+            "network.weights": str(weights) if weights else None,
+            "epochs": epochs,
+            "seed": seed,
         }
-        checked = read_config(chosen)
+        chosen = {
+            **dotted(settings),
+            **{name: value for name, value in given.items() if value is not None},
+        }
+        from_file = read_config_file(config) if config else {}
+        checked = read_config(merged(from_file, nested(chosen)))
         # Loading it takes seconds: what is misspelt above is told at once.
         load_tensorflow()
         from trainer.errors import WorkerDone

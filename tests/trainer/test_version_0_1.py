@@ -49,8 +49,9 @@ def test_an_interrupted_run_is_resumed(home: Path, capfd: pytest.CaptureFixture[
     assert [epoch["stage"] for epoch in after["epochs"]] == ["head", "network", "network"]
     assert after["epochs"][:2] == before["epochs"][:2]
     assert after["untrained_validation_recall@1"] == before["untrained_validation_recall@1"]
-    assert bundle.manifest.data["content_sha256"] == (
-        resolve(home / "store", "mine/1").manifest.data["content_sha256"]
+    assert (
+        bundle.manifest.data["content_sha256"]
+        == (resolve(home / "store", "mine/1").manifest.data["content_sha256"])
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from trainer.batches import sampling
 from trainer.batches.sampling import Indices
-from trainer.config import TrainConfig
+from trainer.config import BatchConfig
 from trainer.network.siamese import draw_triplets
 
 
@@ -15,19 +15,25 @@ class Draws:
     Raises ``DataError`` when the classes allow no pairs, or no triplets.
     """
 
-    def __init__(self, labels: list[int], config: TrainConfig, replicas: int) -> None:
+    def __init__(
+        self,
+        labels: list[int],
+        config: BatchConfig,
+        *,
+        replicas: int = 1,
+        fixed_triplets: bool = False,
+        seed: int = 0,
+    ) -> None:
         self._labels, self._config = labels, config
         self._triplets: Indices | None = None
-        if config.loss == "fixed_triplets":
-            rng = np.random.default_rng(config.seed)
+        if fixed_triplets:
+            rng = np.random.default_rng(seed)
             self._triplets = draw_triplets(labels, len(labels), rng)
-            self.batch_size = 3 * max(config.batch_size // 3, 1)
+            self.batch_size = 3 * max(config.size // 3, 1)
             count = -(-3 * len(self._triplets) // self.batch_size)
         else:
-            self.batch_size = config.batch_size
-            count = sampling.steps_per_epoch(
-                labels, config.classes_per_batch, single=config.single_images
-            )
+            self.batch_size = config.size
+            count = sampling.steps_per_epoch(labels, config.classes, single=config.single_images)
         self.steps = -(-(config.steps_per_epoch or count) // replicas)
         self.count = self.steps * replicas
 
@@ -41,7 +47,7 @@ class Draws:
         return list(
             sampling.epoch_batches(
                 self._labels,
-                config.classes_per_batch,
+                config.classes,
                 config.images_per_class,
                 rng,
                 steps=self.count,

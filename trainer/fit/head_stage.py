@@ -28,21 +28,21 @@ def fit_head(task: Task, journal: Journal, judged: Floats, frozen: FeatureFile |
     """
     config, head = task.config, task.network.head
     kept = task.network.kept
-    turned = isinstance(head, keras.layers.Dense) and config.head_init == "pca"
+    turned = isinstance(head, keras.layers.Dense)
     objective = task.objective if config.head_epochs else None
     if not turned and kept is None and objective is None:
         return
     rng = np.random.default_rng(config.seed)
-    places = _places(task.labels, config.head_images, rng)
+    places = _places(task.labels, config.data.head_images, rng)
     features = task.features(places) if frozen is None else frozen.subset(places)
     if turned:
         few = np.sort(rng.permutation(len(features))[:_AXES_FROM])
-        head.set_weights([principal_axes(features[few], config.dimension, rng)])
+        head.set_weights([principal_axes(features[few], config.network.dimension, rng)])
     if kept is not None:
         # Of all images, those of one-image classes too: what is kept must be at home anywhere.
         anywhere = np.sort(rng.permutation(len(task.labels))[:_AXES_FROM])
         shown = task.features(anywhere) if frozen is None else frozen.subset(anywhere)
-        kept.set_weights([principal_axes(shown[:], config.keep_dimension, rng)])
+        kept.set_weights([principal_axes(shown[:], config.network.keep_dimension, rng)])
         if task.network.share is not None:
             task.network.share.set_weights(familiar(shown[:]))
     if objective is not None:
@@ -59,18 +59,20 @@ def _train(
     rng: np.random.Generator,
 ) -> None:
     config = task.config
-    mine(objective, "semi_hard" if config.semi_hard_epochs else config.mining)
-    steps = sampling.steps_per_epoch(labels.tolist(), config.classes_per_batch)
+    mine(objective, "semi_hard" if config.loss.semi_hard_epochs else config.loss.mining)
+    steps = sampling.steps_per_epoch(labels.tolist(), config.batch.classes)
     with task.strategy.scope():
         model = task.network.top
-        optimizer = make_optimizer(config.head_learning_rate, config.head_epochs * steps, config)
+        optimizer = make_optimizer(
+            config.optimizer.head_learning_rate, config.head_epochs * steps, config.optimizer
+        )
         parts = Parts((optimizer, [*model.trainable_variables, *objective.trainable_variables]))
         step = head_step(model, objective, parts, task.strategy)
     looked_at = judged if len(judged) else features[some(len(features))]
     for number in range(1, config.head_epochs + 1):
         means = Means()
         for batch in sampling.epoch_batches(
-            labels.tolist(), config.classes_per_batch, config.images_per_class, rng
+            labels.tolist(), config.batch.classes, config.batch.images_per_class, rng
         ):
             means.add(step(tf.constant(features[batch]), tf.constant(labels[batch])))
         embeddings = np.asarray(model(looked_at), np.float32)

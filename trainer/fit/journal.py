@@ -107,7 +107,11 @@ class Journal:
     def _check(self) -> None:
         try:
             signals.check(
-                self.history.epochs, self.history.untrained, self.judge.queries, self._config
+                self.history.epochs,
+                self.history.untrained,
+                self.judge.queries,
+                self._config.loss,
+                planned=self._config.epochs,
             )
         except TrainingFailed as failure:
             if self._config.stop_if_failing:

@@ -35,9 +35,15 @@ def fit_network(
         return
     examples = Examples(task.train.images, task.labels, teacher)
     replicas = task.strategy.num_replicas_in_sync
-    draws = Draws(task.labels.tolist(), config, replicas)
+    draws = Draws(
+        task.labels.tolist(),
+        config.batch,
+        replicas=replicas,
+        fixed_triplets=task.objective is None,
+        seed=config.seed,
+    )
     parts = _parts(task, draws.steps * config.epochs)
-    average = MovingAverage(parts.variables, config.ema)
+    average = MovingAverage(parts.variables, config.optimizer.ema)
     if state is not None:
         _take_up(state, parts, average)
     step: Step | None = None
@@ -45,7 +51,7 @@ def fit_network(
         if config.patience and journal.stale >= config.patience:
             say(f"no better validation recall for {journal.stale} epochs, so it stops here")
             break
-        mining = "semi_hard" if number <= config.semi_hard_epochs else config.mining
+        mining = "semi_hard" if number <= config.loss.semi_hard_epochs else config.loss.mining
         if mine(task.objective, mining) or step is None:
             step = _step(task, parts)
         data = task.strategy.distribute_datasets_from_function(
@@ -74,24 +80,25 @@ def fit_network(
 def _parts(task: Task, steps: int) -> Parts:
     """The backbone as far as it is trained, and all above it: head, pooling, proxies."""
     config, network = task.config, task.network
-    backbone = network.freeze(config.frozen_stages)
+    rates = config.optimizer
+    backbone = network.freeze(config.network.frozen_stages)
     own = {id(variable) for variable in network.backbone.variables}
     above = [v for v in network.embedder.trainable_variables if id(v) not in own]
     if task.objective is not None:
         above += task.objective.trainable_variables
     with task.strategy.scope():
         return Parts(
-            (make_optimizer(config.learning_rate, steps, config), backbone),
-            (make_optimizer(config.head_learning_rate, steps, config), above),
+            (make_optimizer(rates.learning_rate, steps, rates), backbone),
+            (make_optimizer(rates.head_learning_rate, steps, rates), above),
         )
 
 
 def _step(task: Task, parts: Parts) -> Step:
-    config, embedder = task.config, task.network.embedder
+    loss, embedder = task.config.loss, task.network.embedder
     with task.strategy.scope():
         if task.objective is None:
-            return triplet_step(embedder, config.margin, parts, task.strategy)
-        return network_step(embedder, task.objective, config.distillation, parts, task.strategy)
+            return triplet_step(embedder, loss.margin, parts, task.strategy)
+        return network_step(embedder, task.objective, loss.distillation, parts, task.strategy)
 
 
 def _epoch(
@@ -99,7 +106,7 @@ def _epoch(
 ) -> Callable[[tf.distribute.InputContext], tf.data.Dataset]:
     """A function of the worker, which gets its share of the epoch's batches."""
     config = task.config
-    neighbours = _neighbours(task) if config.hard_classes else None
+    neighbours = _neighbours(task) if config.batch.hard_classes else None
     batches = draws.epoch(np.random.default_rng((config.seed, number)), neighbours)
 
     def dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -107,7 +114,7 @@ def _epoch(
         # The seed of what is augmented here, or every epoch and worker would have the same crops.
         drawn = np.random.default_rng((config.seed, number, worker)).integers(2**31)
         tf.random.set_seed(int(drawn))
-        return stream(examples, batches[worker::workers], config)
+        return stream(examples, batches[worker::workers], config.network.input_size, config.augment)
 
     return dataset
 
@@ -116,7 +123,7 @@ def _neighbours(task: Task) -> Indices:
     """The nearest classes of each, as the network sees them now."""
     embeddings = predict(task.network.embedder, task.train.images)
     centroids = sampling.class_centroids(embeddings, task.labels.tolist())
-    return sampling.neighbour_classes(centroids, task.config.classes_per_batch)
+    return sampling.neighbour_classes(centroids, task.config.batch.classes)
 
 
 def _take_up(state: State, parts: Parts, average: MovingAverage) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import TrainConfig
+from trainer.config import LossConfig
 from trainer.errors import TrainingFailed
 from trainer.losses.triplet import SOFT_SCALE
 
@@ -68,10 +68,18 @@ def check_finite(loss: float, embeddings: npt.NDArray[np.floating]) -> None:
         )
 
 
-def check(epochs: list[Epoch], untrained: float | None, queries: int, config: TrainConfig) -> None:
+def check(
+    epochs: list[Epoch],
+    untrained: float | None,
+    queries: int,
+    loss: LossConfig,
+    *,
+    planned: int,
+) -> None:
     """Stop a run that has died or does not get off the ground.
 
-    ``untrained`` is the validation Recall@1 of the frozen features over ``queries`` queries.
+    ``untrained`` is the validation Recall@1 of the frozen features over ``queries`` queries,
+    ``planned`` the number of epochs that the whole network is trained for.
     Raises ``TrainingFailed`` with what was seen and what to try.
     """
     last = epochs[-1]
@@ -83,22 +91,22 @@ def check(epochs: list[Epoch], untrained: float | None, queries: int, config: Tr
             "epochs."
         )
     stage = [e for e in epochs if e.stage == last.stage]
-    if _is_stuck(stage, untrained, config):
-        level = "what equal embeddings give" if _soft(config) else f"the margin of {config.margin}"
+    if _is_stuck(stage, untrained, loss):
+        level = "what equal embeddings give" if _soft(loss) else f"the margin of {loss.margin}"
         raise TrainingFailed(
             f"The loss has stayed at {last.loss:.4f}, {level}, for {_PATIENCE} epochs with all "
             "triplets active, so positives are no nearer than negatives (mean distance "
             f"{last.distance:.3f}, effective rank {last.rank:.1f}). Check the labels, lower margin "
             "and learning_rate, or use semi_hard mining for more epochs."
         )
-    _check_recall(epochs, untrained, queries, config)
+    _check_recall(epochs, untrained, queries, planned)
 
 
-def _is_stuck(stage: list[Epoch], untrained: float | None, config: TrainConfig) -> bool:
+def _is_stuck(stage: list[Epoch], untrained: float | None, config: LossConfig) -> bool:
     """Whether the last epochs of a stage have the triplet loss of equal embeddings, and nothing else
     says that they learn.
     """
-    if config.loss not in ("triplet", "fixed_triplets") or len(stage) < _PATIENCE:
+    if config.name not in ("triplet", "fixed_triplets") or len(stage) < _PATIENCE:
         return False
     equal = math.log(2) / SOFT_SCALE if _soft(config) else config.margin
     if not all(
@@ -113,27 +121,25 @@ def _is_stuck(stage: list[Epoch], untrained: float | None, config: TrainConfig) 
     return last.distance < equal or not _semi_hard(last.stage, len(stage), config)
 
 
-def _soft(config: TrainConfig) -> bool:
-    return config.soft_margin and config.loss == "triplet"
+def _soft(config: LossConfig) -> bool:
+    return config.soft_margin and config.name == "triplet"
 
 
-def _semi_hard(stage: str, number: int, config: TrainConfig) -> bool:
+def _semi_hard(stage: str, number: int, config: LossConfig) -> bool:
     first = 1 if stage == "head" else number
-    return config.loss == "triplet" and (
+    return config.name == "triplet" and (
         config.mining == "semi_hard" or first <= config.semi_hard_epochs
     )
 
 
-def _check_recall(
-    epochs: list[Epoch], untrained: float | None, queries: int, config: TrainConfig
-) -> None:
+def _check_recall(epochs: list[Epoch], untrained: float | None, queries: int, planned: int) -> None:
     """A third of the network's epochs, at least three, must not all be clearly below the start."""
     if untrained is None or queries < _ENOUGH:
         return
     # Two standard errors of a difference, the share taken a little towards a half (Laplace's rule).
     share = (untrained * queries + 1) / (queries + 2)
     noise = 2 * math.sqrt(2 * share * (1 - share) / queries)
-    needed = max(_PATIENCE, math.ceil(config.epochs / 3))
+    needed = max(_PATIENCE, math.ceil(planned / 3))
     trained = [e for e in epochs if e.stage == "network" and e.recall is not None]
     if len(trained) < needed:
         return
@@ -145,5 +151,5 @@ def _check_recall(
             f"the {untrained:.3f} of the untrained backbone, so training spoils what was there "
             f"(loss {last.loss:.4f}, active {last.active:.0%}, effective rank {last.rank:.1f}). "
             "Check that folders are classes of things that look alike; lower learning_rate; use "
-            "head = 'linear' with head_init = 'pca'; do not freeze the backbone under a random head."
+            "network.head = 'linear'; do not freeze the backbone under a random head."
         )

@@ -34,7 +34,7 @@ def fit(
 ) -> History:
     """Train ``network`` in place and leave the weights to publish in it (``Journal``).
 
-    ``train`` holds images at ``config.cache_size``, ``validation`` at ``config.input_size``; without
+    ``train`` holds images at ``config.network.cache_size``, ``validation`` at any size; without
     two validation images of a class those are the last ones. ``checkpoint`` takes the
     state after the head's epochs and after every later one; a ``state`` that it gave is gone on
     from. ``network`` is pretrained, and built inside the scope of ``strategy``. Raises
@@ -43,13 +43,22 @@ def fit(
     strategy = strategy or tf.distribute.get_strategy()
     labels = np.array(numbered(train.records), np.int32)
     with strategy.scope():
-        fixed = config.loss == "fixed_triplets"
-        objective = None if fixed else make_objective(config, int(labels.max()) + 1)
+        fixed = config.loss.name == "fixed_triplets"
+        objective = (
+            None
+            if fixed
+            else make_objective(
+                config.loss,
+                int(labels.max()) + 1,
+                config.network.embedding_dimension,
+                seed=config.seed,
+            )
+        )
     task = Task(network, train, labels, config, strategy, objective)
     journal = Journal(network.embedder, Judge(validation), config, checkpoint)
     pretrained = network.backbone.get_weights()
     # The teacher is the pretrained network: its features come before any weights move.
-    teacher = task.features() if config.distillation and config.epochs else None
+    teacher = task.features() if config.loss.distillation and config.epochs else None
     if state is None:
         judged = predict(network.features, journal.judge.images)
         journal.history.untrained = recall(journal.judge.hits(unit(judged)))
@@ -59,7 +68,7 @@ def fit(
         if objective is not None:
             objective.set_weights(state.arrays["objective"])
     fit_network(task, journal, teacher, state)
-    _finish(network, journal, pretrained, config.blend)
+    _finish(network, journal, pretrained, config.publish.blend)
     return journal.history
 
 

@@ -1,25 +1,21 @@
 """Distances of embeddings, with gradients that are finite even between identical vectors."""
 
-from typing import Any, Literal
+from typing import Any
 
 from keras import ops
 
 Tensor = Any
-Metric = Literal["euclidean", "cosine"]
 
 # A squared distance below this is nothing but rounding.
 _EPSILON = 1e-12
 
 
-def pairwise(anchors: Tensor, references: Tensor, metric: Metric = "euclidean") -> Tensor:
-    """Distances, float32 [N, M], of float [N, D] to float [M, D].
+def pairwise(anchors: Tensor, references: Tensor) -> Tensor:
+    """Return Euclidean distances, float32 [N, M], of float [N, D] to float [M, D].
 
-    ``euclidean`` is not squared; ``cosine`` is 1 − cos, which on unit vectors is half the square
-    of the former. Both lie within 0–2 for unit vectors.
+    They lie within 0–2 for unit vectors.
     """
     anchors, references = ops.cast(anchors, "float32"), ops.cast(references, "float32")
-    if metric == "cosine":
-        return ops.maximum(1 - cosine_similarity(anchors, references), 0.0)
     squares, others = _squares(anchors), _squares(references)
     products = ops.matmul(anchors, ops.transpose(references))
     return _safe_sqrt(squares[:, None] + others[None, :] - 2 * products)

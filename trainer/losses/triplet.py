@@ -18,7 +18,7 @@ import keras
 from keras import ops
 
 from trainer.config import Mining
-from trainer.losses.distances import Metric, pairwise
+from trainer.losses.distances import pairwise
 from trainer.losses.pair_loss import PairLoss
 from trainer.losses.stats import LossStats, masked_mean
 
@@ -96,17 +96,13 @@ def distance_weighted(
     *,
     dimension: int,
     seed: keras.random.SeedGenerator,
-    metric: Metric = "euclidean",
 ) -> LossStats:
     """Mean over anchor-positive pairs, each with one negative drawn by its distance (Wu et al.).
 
-    ``dimension`` is that of the embeddings, ``metric`` that of ``distances``. ``active`` is the
-    part of pairs with a loss.
+    ``dimension`` is that of the embeddings. ``active`` is the part of pairs with a loss.
     """
     positive, pairs, most = _positive_pairs(distances, positives)
-    # Wu et al. weigh by Euclidean distances; on unit vectors 1 − cos is half their square.
-    chords = ops.sqrt(2 * distances) if metric == "cosine" else distances
-    drawn = draw_negatives(ops.stop_gradient(chords), negatives, most, dimension, seed)
+    drawn = draw_negatives(ops.stop_gradient(distances), negatives, most, dimension, seed)
     losses, active = _hinge(positive - ops.take_along_axis(distances, drawn, axis=1), margin)
     counted = ops.logical_and(pairs, _any(negatives)[:, None])
     return LossStats(masked_mean(losses, counted), masked_mean(active, counted))
@@ -173,20 +169,19 @@ class TripletLoss(PairLoss):
         self,
         margin: float | None = 0.1,
         mining: Mining = "batch_hard",
-        metric: Metric = "euclidean",
         seed: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         if mining not in get_args(Mining):
-            raise ValueError(f"{mining!r} is no mining; take one of {get_args(Mining)}.")
-        self.margin, self.mining, self.metric, self.seed = margin, mining, metric, seed
+            raise ValueError(f"{mining!r} is not a mining; use one of {get_args(Mining)}.")
+        self.margin, self.mining, self.seed = margin, mining, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def compare(
         self, embeddings: Tensor, references: Tensor, positives: Tensor, negatives: Tensor
     ) -> LossStats:
-        distances = pairwise(embeddings, references, self.metric)
+        distances = pairwise(embeddings, references)
         if self.mining != "distance_weighted":
             return _MINERS[self.mining](distances, positives, negatives, self.margin)
         return distance_weighted(
@@ -196,9 +191,8 @@ class TripletLoss(PairLoss):
             self.margin,
             dimension=embeddings.shape[1],
             seed=self.seed_generator,
-            metric=self.metric,
         )
 
     def get_config(self) -> dict[str, Any]:
-        own = {"margin": self.margin, "mining": self.mining, "metric": self.metric}
-        return {**super().get_config(), **own, "seed": self.seed}
+        own = {"margin": self.margin, "mining": self.mining, "seed": self.seed}
+        return {**super().get_config(), **own}
