@@ -11,8 +11,8 @@ from app.manifest import Manifest
 from app.model_store import Bundle
 from app.runtimes import load_encoder
 from trainer.config import read_stored
-from trainer.export import export, round_to_half
 from trainer.network.embedder import published, untrained
+from trainer.publish.export import export, round_to_half
 
 
 def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Encoder]:

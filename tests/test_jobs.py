@@ -1,4 +1,4 @@
-"""Jobs: their table, the thread that works on them, cancelling, and going on after a restart."""
+"""Jobs: their table, the thread that works on them, cancelling, and resuming after a restart."""
 
 import threading
 import time

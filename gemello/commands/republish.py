@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         changes = dotted(settings)
         folder = model_store(store)
         load_tensorflow()
-        from trainer.republication import republish as run
+        from trainer.publish.republication import republish as run
 
         bundle = run(data, model, changes, folder, cache or cache_folder())
         show_published(bundle, as_json)

@@ -16,7 +16,7 @@ from app.images import prepare_file
 from app.testing import FakeEncoder
 from tests.drawings import draw_classes
 from tests.serving import ROOT
-from trainer.evaluate.retrieval import evaluate_queries
+from trainer.evaluate.retrieval import measure_queries
 
 GROW = """
 import subprocess, sys, time
@@ -100,7 +100,7 @@ def test_recall_is_that_of_evaluate(benchmark: Any, tmp_path: Path) -> None:
     gallery = draw_classes(tmp_path / "test" / "gallery", 6, 3)
     encoder = FakeEncoder()
     found = benchmark.searched(tmp_path, encoder.embed, encoder.input_size)
-    expected = evaluate_queries(encoder, queries, gallery)
+    expected = measure_queries(encoder, queries, gallery).figures()
     for name in ("recall@1", "recall@5", "recall@10", "queries", "gallery"):
         assert found[name] == expected[name]
 

@@ -11,7 +11,7 @@ from tests.drawings import draw_classes
 from tests.tiny_network import sectioned
 from trainer.data.records import Record, read_data
 from trainer.evaluate.keras_encoder import KerasEncoder
-from trainer.evaluate.retrieval import evaluate_data, evaluate_records
+from trainer.evaluate.retrieval import measure_records
 from trainer.network import embedder as network
 from trainer.run import train
 
@@ -21,7 +21,9 @@ SAMPLE = Path(__file__).parents[2] / "app" / "sample_gallery"
 def test_ten_classes_of_eight_images_can_be_overfitted(tmp_path: Path) -> None:
     data = draw_classes(tmp_path / "data", 10, 8)
     untrained = KerasEncoder(network.untrained("efficientnet_lite0", 64))
-    assert evaluate_data(untrained, data)["recall@1"] < 0.8, "or there is nothing to learn"
+    assert measure_records(untrained, read_data(data)).figures()["recall@1"] < 0.8, (
+        "or there is nothing to learn"
+    )
     config = sectioned(
         input_size=64,
         dimension=64,
@@ -44,7 +46,7 @@ def test_ten_classes_of_eight_images_can_be_overfitted(tmp_path: Path) -> None:
         test_fraction=0,
     )
     bundle = train(data, "overfitted", config, tmp_path / "store", tmp_path / "cache")
-    assert evaluate_data(load_encoder(bundle), data)["recall@1"] > 0.99
+    assert measure_records(load_encoder(bundle), read_data(data)).figures()["recall@1"] > 0.99
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def trained_recall(
         test_fraction=0,
     )
     bundle = train(data, "model", config, folder / "store", folder / "cache")
-    recall: float = evaluate_records(load_encoder(bundle), test)["recall@1"]
+    recall: float = measure_records(load_encoder(bundle), test).figures()["recall@1"]
     return recall
 
 
@@ -88,7 +90,7 @@ def test_it_beats_the_untrained_backbone_and_shuffled_labels_do_not(
 ) -> None:
     records, test = symbols
     baseline = KerasEncoder(network.untrained("efficientnet_lite0", 64))
-    untrained = evaluate_records(baseline, test)["recall@1"]
+    untrained = measure_records(baseline, test).figures()["recall@1"]
     labels = [record.label for record in records]
     shuffled = random.Random(0).sample(labels, len(labels))
     assert trained_recall(records, labels, test, tmp_path / "true") > untrained + 0.05

@@ -107,7 +107,7 @@ def test_a_killed_run_goes_on_where_it_was_to_the_same_end(home: Home) -> None:
 
     out, resumed = home.run("--resume")
     assert "published mine/2" in out
-    assert "going on after epoch 1" in resumed
+    assert "resuming after epoch 1" in resumed
     assert "head 1/1" not in resumed
     assert "network 1/3" not in resumed
     assert "network 2/3" in resumed

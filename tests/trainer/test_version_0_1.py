@@ -43,7 +43,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def test_an_interrupted_run_is_resumed(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     bundle = train(home / "data", "mine", CONFIG, home / "store", home / "cache", resume=True)
-    assert "going on after epoch 1" in capfd.readouterr().err
+    assert "resuming after epoch 1" in capfd.readouterr().err
     before = resolve(home / "store", "mine/1").manifest.training["history"]
     after = bundle.manifest.training["history"]
     assert [epoch["stage"] for epoch in after["epochs"]] == ["head", "network", "network"]

@@ -15,11 +15,11 @@ _CHUNK = 512
 
 
 def _groups(labels: Sequence[int]) -> dict[int, Indices]:
-    """The places of each class's images."""
-    places: dict[int, list[int]] = defaultdict(list)
-    for place, label in enumerate(labels):
-        places[label].append(place)
-    return {label: np.array(p, np.int64) for label, p in sorted(places.items())}
+    """Return the indices of each class's images."""
+    indices: dict[int, list[int]] = defaultdict(list)
+    for index, label in enumerate(labels):
+        indices[label].append(index)
+    return {label: np.array(p, np.int64) for label, p in sorted(indices.items())}
 
 
 def epoch_batches(
@@ -48,19 +48,19 @@ def epoch_batches(
     Raises ``DataError`` when fewer than two classes have two images.
     """
     groups = _groups(labels)
-    paired = {name: places for name, places in groups.items() if len(places) > 1}
-    alone = [places for places in groups.values() if len(places) == 1] if single else []
+    paired = {name: indices for name, indices in groups.items() if len(indices) > 1}
+    alone = [indices for indices in groups.values() if len(indices) == 1] if single else []
     if len(paired) < 2:
         raise DataError("Fewer than two classes have two images or more; triplets need that.")
     others = min(round(single * classes), len(alone), classes - 2)
     size = min(classes - others, len(paired))
     count = _steps(len(paired), size) if steps is None else steps
     near = None if neighbours is None else _renumbered(neighbours, np.array(list(paired), np.int64))
-    places = list(paired.values())
-    chosen = _class_batches(len(places), size, count, rng, near, round(hard * size))
+    indices = list(paired.values())
+    chosen = _class_batches(len(indices), size, count, rng, near, round(hard * size))
     extra = _class_batches(len(alone), others, count, rng, None, 0) if others else None
     for batch in chosen:
-        drawn = [places[c] for c in batch.tolist()]
+        drawn = [indices[c] for c in batch.tolist()]
         drawn += [alone[c] for c in next(extra).tolist()] if extra else []
         yield np.concatenate([_draw(p, images, rng) for p in drawn])
 
@@ -95,15 +95,15 @@ def _class_batches(
 
 
 def _renumbered(neighbours: Indices, names: Indices) -> list[Indices]:
-    """Neighbours of the classes ``names``, numbered by place in it; all other classes drop out."""
-    place = np.full(len(neighbours), -1, np.int64)
-    place[names] = np.arange(len(names))
-    return [row[row >= 0] for row in place[neighbours[names]]]
+    """Neighbours of the classes ``names``, numbered by their index in it; all other classes drop out."""
+    index = np.full(len(neighbours), -1, np.int64)
+    index[names] = np.arange(len(names))
+    return [row[row >= 0] for row in index[neighbours[names]]]
 
 
-def _draw(places: Indices, count: int, rng: np.random.Generator) -> Indices:
-    """``count`` of ``places``: all different while there are enough, then again from the start."""
-    rounds = [rng.permutation(places) for _ in range(-(-count // len(places)))]
+def _draw(indices: Indices, count: int, rng: np.random.Generator) -> Indices:
+    """``count`` of ``indices``: all different while there are enough, then again from the start."""
+    rounds = [rng.permutation(indices) for _ in range(-(-count // len(indices)))]
     return np.concatenate(rounds)[:count]
 
 

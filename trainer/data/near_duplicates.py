@@ -13,7 +13,7 @@ from PIL import Image
 
 from app.images import Pixels
 
-Places = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 Looks = npt.NDArray[np.void]
 
 # phash: bits of the DCT's low frequencies; cells: mean colours; plain: too even for the hash.
@@ -47,18 +47,18 @@ def look(pixels: Pixels) -> Any:
     return record
 
 
-def first_twins(looks: Looks, others: Looks) -> Places:
-    """For each of ``looks`` [N] the place of its first near-duplicate in ``others`` [M], or -1.
+def first_twins(looks: Looks, others: Looks) -> Indices:
+    """Return for each of ``looks`` [N] the index of its first near-duplicate in ``others`` [M], or -1.
 
     Two are near-duplicates when their hashes differ in at most ``HAMMING`` bits and no cell's
     colour by more than ``COLOUR`` of 255. Plain images have none: their hash says nothing, and two
     white sheets are no copy of each other. Compares all pairs in blocks, about 5 ns a pair, so
     80,000 images against 10,000 take some seconds and a few megabytes.
     """
-    found = np.full(len(looks), -1, np.int64)
+    first_of = np.full(len(looks), -1, np.int64)
     mine, theirs = np.flatnonzero(~looks["plain"]), np.flatnonzero(~others["plain"])
     if not len(mine) or not len(theirs):
-        return found
+        return first_of
     hashes = others["phash"][theirs]
     rows = max(_BLOCK // len(hashes), 1)
     for start in range(0, len(mine), rows):
@@ -68,12 +68,12 @@ def first_twins(looks: Looks, others: Looks) -> Places:
         alike = _same_colours(looks, chunk[i], others, theirs[j])
         # nonzero goes row by row, so the first of each row is its first twin.
         hit, first = np.unique(i[alike], return_index=True)
-        found[chunk[hit]] = theirs[j[alike][first]]
-    return found
+        first_of[chunk[hit]] = theirs[j[alike][first]]
+    return first_of
 
 
 def _same_colours(
-    looks: Looks, mine: Places, others: Looks, theirs: Places
+    looks: Looks, mine: Indices, others: Looks, theirs: Indices
 ) -> npt.NDArray[np.bool_]:
     same = np.zeros(len(mine), bool)
     # A collection of one drawing in a thousand colours gives many candidates.

@@ -100,15 +100,15 @@ def scan(
     caches = {split: _kept(cache, keep[split]) for split, cache in caches.items()}
     for split, held_out in _HONEST:
         mine, theirs = caches[split], caches[held_out]
-        twins = first_twins(mine.facts[:]["look"], theirs.facts[:]["look"])
+        twins = first_twins(mine.metadata[:]["look"], theirs.metadata[:]["look"])
         left_out += [
             LeftOut(
-                mine.records[place].path,
+                mine.records[index].path,
                 "near_duplicate",
-                f"It is nearly the same picture as {theirs.records[twins[place]].path}, "
+                f"It is nearly the same picture as {theirs.records[twins[index]].path}, "
                 f"which is held out for {held_out}.",
             )
-            for place in np.flatnonzero(twins >= 0).tolist()
+            for index in np.flatnonzero(twins >= 0).tolist()
         ]
         caches[split] = _kept(mine, twins < 0)
     return Scan(caches, left_out)
@@ -118,24 +118,24 @@ def _same_bytes(
     records: Sequence[Record], caches: Mapping[Split, ImageCache], keep: dict[Split, Mask]
 ) -> list[LeftOut]:
     """Clear in ``keep`` all but the first, in the order of ``records``, of the same bytes."""
-    places = [(s, i) for s in SPLITS for i in range(len(caches[s].records))]
+    indices = [(s, i) for s in SPLITS for i in range(len(caches[s].records))]
     order = np.argsort(_order(records, caches), kind="stable")
-    digests = {split: cache.facts[:]["sha256"] for split, cache in caches.items()}
+    digests = {split: cache.metadata[:]["sha256"] for split, cache in caches.items()}
     first: dict[bytes, tuple[Split, int]] = {}
     left_out = []
-    for split, place in (places[i] for i in order.tolist()):
-        kept, at = first.setdefault(digests[split][place].tobytes(), (split, place))
-        if (kept, at) != (split, place):
-            keep[split][place] = False
-            left_out.append(_copy(caches[split].records[place], caches[kept].records[at]))
+    for split, index in (indices[i] for i in order.tolist()):
+        kept, at = first.setdefault(digests[split][index].tobytes(), (split, index))
+        if (kept, at) != (split, index):
+            keep[split][index] = False
+            left_out.append(_copy(caches[split].records[index], caches[kept].records[at]))
     return left_out
 
 
 def _order(records: Sequence[Record], caches: Mapping[Split, ImageCache]) -> Any:
-    """The place in ``records`` of every image of ``caches``, one split after the other."""
+    """Return the index in ``records`` of every image of ``caches``, one split after the other."""
     splits = np.array([SPLITS.index(record.split or "train") for record in records], np.int8)
     return np.concatenate(
-        [np.flatnonzero(splits == i)[caches[s].facts[:]["record"]] for i, s in enumerate(SPLITS)]
+        [np.flatnonzero(splits == i)[caches[s].metadata[:]["record"]] for i, s in enumerate(SPLITS)]
     )
 
 

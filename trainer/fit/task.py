@@ -34,9 +34,9 @@ class Task:
     strategy: tf.distribute.Strategy
     objective: keras.layers.Layer | None
 
-    def features(self, places: Indices | None = None) -> FeatureFile:
-        """Pooled features of the training images, or of those at ``places``, on disk."""
-        images = self.train.images if places is None else self.train.images.subset(places)
+    def features(self, indices: Indices | None = None) -> FeatureFile:
+        """Pooled features of the training images, or of those at ``indices``, on disk."""
+        images = self.train.images if indices is None else self.train.images.subset(indices)
         stored = FeatureFile(self.train.folder, self.network.features.output_shape[1])
         with track("pretrained features", len(images)) as advance:
             for chunk in predicted(self.network.features, images, advance):
@@ -45,5 +45,5 @@ class Task:
 
 
 def some(count: int) -> Indices:
-    """A few of ``count`` places, evenly spread: neighbours are of one class."""
+    """Return a few of ``count`` indices, evenly spread: neighbours are of one class."""
     return np.unique(np.linspace(0, count - 1, min(count, _LOOKED_AT)).astype(np.int64))

@@ -34,7 +34,7 @@ def cosine_similarity(anchors: Tensor, references: Tensor) -> Tensor:
 
 
 def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
-    """Mean Euclidean distance of different places of [N, D]; near 0 the embedding has collapsed."""
+    """Return the mean Euclidean distance of different rows of [N, D]; near 0 the embedding has collapsed."""
     count = ops.shape(embeddings)[0]
     distances = pairwise(embeddings, embeddings)
     pairs = ops.cast(count * (count - 1), "float32")
@@ -44,7 +44,7 @@ def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
 def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Which pairs of int labels [N] are positive and which negative, bool [N, N] each.
 
-    A place with itself is neither.
+    A row with itself is neither.
     """
     same = ops.equal(labels[:, None], labels[None, :])
     itself = _identity(ops.shape(labels)[0])
@@ -52,8 +52,8 @@ def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _identity(count: Tensor) -> Tensor:
-    places = ops.arange(count)
-    return ops.equal(places[:, None], places[None, :])
+    rows = ops.arange(count)
+    return ops.equal(rows[:, None], rows[None, :])
 
 
 def _squares(vectors: Tensor) -> Tensor:

@@ -115,11 +115,11 @@ def draw_negatives(
     dimension: int,
     seed: keras.random.SeedGenerator,
 ) -> Tensor:
-    """For every anchor ``count`` places of negatives, int64 [N, count], drawn with replacement.
+    """Return for every anchor ``count`` indices of negatives, int64 [N, count], drawn with replacement.
 
     The chance is 1/q(d), where q(d) ∝ d^(D−2) · (1 − d²/4)^((D−3)/2) is the density of Euclidean
     distances of unit vectors spread evenly in D dimensions, and d is
-    kept within 0.5 and √2. A row without a negative holds whatever places.
+    kept within 0.5 and √2. A row without a negative holds arbitrary indices.
     """
     d = ops.clip(distances, _NEAREST, _CROWD)
     density = (dimension - 2) * ops.log(d) + (dimension - 3) / 2 * ops.log1p(-ops.square(d) / 4)

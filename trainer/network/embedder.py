@@ -37,8 +37,8 @@ class Network:
 
         A stage is what lies between two steps of the resolution: five in the usual networks.
         """
-        place = cut(self.backbone, stages)
-        below = self.backbone.layers[: 0 if place is None else place + 1]
+        index = cut(self.backbone, stages)
+        below = self.backbone.layers[: 0 if index is None else index + 1]
         frozen = {id(variable) for layer in below for variable in layer.variables}
         return [v for v in self.backbone.trainable_variables if id(v) not in frozen]
 
@@ -50,7 +50,7 @@ def cut(backbone: keras.Model, stages: int) -> int | None:
     """
     if stages < 0:
         return len(backbone.layers) - 1
-    inside = [place for place, stage in enumerate(_stages(backbone)) if stage < stages]
+    inside = [index for index, stage in enumerate(_stages(backbone)) if stage < stages]
     return max(inside, default=None)
 
 
@@ -118,13 +118,13 @@ def _beside(backbone: keras.Model, images: Tensor, config: NetworkConfig) -> tup
     """Pooled features of the backbone that is trained, and of one that is not, above one trunk."""
     untouched, _ = _features(config.backbone, config.input_size, config.weights)
     untouched.trainable = False
-    place = cut(backbone, config.frozen_stages)
+    index = cut(backbone, config.frozen_stages)
     maps = preprocessed(config.backbone, images)
-    if place is not None:
-        maps = keras.Model(backbone.input, backbone.layers[place].output, name="trunk")(maps)
+    if index is not None:
+        maps = keras.Model(backbone.input, backbone.layers[index].output, name="trunk")(maps)
     tails = []
     for model, name in ((backbone, "trained"), (untouched, "pretrained")):
-        start = model.input if place is None else model.layers[place].output
+        start = model.input if index is None else model.layers[index].output
         # With all stages frozen nothing is left above the trunk.
         whole = start is model.output
         above = maps if whole else keras.Model(start, model.output, name=f"{name}_tail")(maps)
@@ -191,5 +191,5 @@ def _features(name: Backbone, size: int, weights: str | None) -> tuple[keras.Mod
 
 
 def pooled(maps: Tensor, name: str) -> Tensor:
-    """Return the mean over places, [N, H, W, F] → [N, F]."""
+    """Return the mean over positions, [N, H, W, F] → [N, F]."""
     return keras.layers.GlobalAveragePooling2D(name=name)(maps)

@@ -21,7 +21,7 @@ Indices = npt.NDArray[np.int64]
 
 
 def draw_triplets(labels: Sequence[int], count: int, rng: np.random.Generator) -> Indices:
-    """``count`` triplets of places (anchor, positive, negative), int64 [count, 3].
+    """``count`` triplets of indices (anchor, positive, negative), int64 [count, 3].
 
     Anchors are drawn evenly from the images with a partner, positives from the others of the
     class, negatives from all other classes. Raises ``DataError`` when no class has two images, or

@@ -2,5 +2,6 @@
 
 from trainer.report.content import Report
 from trainer.report.page import write_pngs, write_report
+from trainer.report.thumbnails import Thumbnails
 
-__all__ = ["Report", "write_pngs", "write_report"]
+__all__ = ["Report", "Thumbnails", "write_pngs", "write_report"]

@@ -18,19 +18,20 @@ from trainer.report.content import Report
 from trainer.report.figures import figure_rows, headline, recall_rows, too_few_classes
 from trainer.report.plots import Plot
 from trainer.report.sheets import sheets
-from trainer.report.text import clean, common_folder, facts, shown
+from trainer.report.text import clean, common_folder, shown, table_rows
 from trainer.report.theme import DARK, LIGHT
 from trainer.report.thumbnails import Thumbnails, data_uri
 
 _MOST_FILES = 200
 
 
-def write_report(path: Path, report: Report) -> None:
+def write_report(path: Path, report: Report, thumbnails: Thumbnails | None = None) -> None:
     """Write one HTML page: styles and images inside, no script, nothing fetched.
 
-    It appears whole or not at all. Raises ``ReportError`` when it cannot be written.
+    ``thumbnails`` are read from the measured files where none are given. The page appears whole or
+    not at all. Raises ``ReportError`` when it cannot be written.
     """
-    page = render(report)
+    page = render(report, thumbnails)
     temporary = path.with_name(f".{path.name}-{uuid4().hex}")
     try:
         temporary.write_text(page, encoding="utf-8")
@@ -41,23 +42,23 @@ def write_report(path: Path, report: Report) -> None:
         raise ReportError(f"The report cannot be written to {path} ({exc.strerror}).") from exc
 
 
-def write_pngs(folder: Path, report: Report) -> None:
+def write_pngs(folder: Path, report: Report, thumbnails: Thumbnails | None = None) -> None:
     """Write the plots and the map as PNGs into ``folder``, which is made. Raises ``ReportError``."""
     report = _aligned(report)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for plot in _plots(report):
             (folder / f"{plot.name}.png").write_bytes(plot.draw(LIGHT))
-        drawn = scatter.draw(scatter.points(report.after), Thumbnails(), LIGHT)
+        drawn = scatter.draw(scatter.points(report.after), thumbnails or Thumbnails(), LIGHT)
         (folder / "map.png").write_bytes(scatter.png(drawn))
     except OSError as exc:
         raise ReportError(f"Plots cannot be written to {folder} ({exc.strerror}).") from exc
 
 
-def render(report: Report) -> str:
-    """The page as text; of two models, on the queries that both could read."""
+def render(report: Report, thumbnails: Thumbnails | None = None) -> str:
+    """Return the page as text; of two models, on the queries that both could read."""
     report = _aligned(report)
-    found = compare(report.before, report.after, report.names) if report.before else None
+    comparison = compare(report.before, report.after, report.names) if report.before else None
     environment = Environment(
         loader=PackageLoader("trainer.report"),
         autoescape=True,
@@ -66,16 +67,16 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["clean"] = clean
-    thumbnails = Thumbnails()
+    thumbnails = thumbnails or Thumbnails()
     folder = common_folder(report.after.files)
     bad = [(shown(file, folder), shown(why, folder)) for file, why in _bad(report).items()]
     duplicates = [shown(line, folder) for line in report.data.get("duplicates", ())]
     return environment.get_template("page.html.j2").render(
         report=report,
         names=[clean(name) for name in report.names],
-        headline=headline(report, found),
-        model=facts(report.model),
-        rows=figure_rows(report, found),
+        headline=headline(report, comparison),
+        model=table_rows(report.model),
+        rows=figure_rows(report, comparison),
         recall_rows=recall_rows(report),
         resamples=RESAMPLES,
         few=too_few_classes(report.after),
@@ -85,12 +86,12 @@ def render(report: Report) -> str:
         classes=class_table(report),
         sheets=sheets(report, thumbnails),
         map=_map(report, thumbnails),
-        counts=facts(_counts(report)),
+        counts=table_rows(_counts(report)),
         bad=bad[:_MOST_FILES],
         bad_count=len(bad),
         duplicates=duplicates[:_MOST_FILES],
         duplicate_count=len(duplicates),
-        config=facts(report.config),
+        config=table_rows(report.config),
     )
 
 
@@ -130,9 +131,9 @@ def _map(report: Report, thumbnails: Thumbnails) -> dict[str, Any]:
 
 
 def _counts(report: Report) -> dict[str, Any]:
-    """What was measured, then what the caller says of the data."""
+    """Counts of the measurement, then the caller's."""
     after = report.after
-    said = {k: v for k, v in report.data.items() if k not in {"counts", "bad", "duplicates"}}
+    others = {k: v for k, v in report.data.items() if k not in {"counts", "bad", "duplicates"}}
     return {
         "queries": len(after),
         "classes": len(set(after.labels.tolist())),
@@ -140,7 +141,7 @@ def _counts(report: Report) -> dict[str, Any]:
         "without a match": after.without_match,
         "unreadable": len(_bad(report)),
         **report.data.get("counts", {}),
-        **said,
+        **others,
     }
 
 

@@ -157,11 +157,11 @@ def _curve(theme: Theme, report: Report, key: str, values: npt.NDArray[np.float6
 
 def _stages(axes: Any, theme: Theme, stages: Sequence[str]) -> None:
     """The name of each stage above the plot, and a line where the next begins."""
-    for place, stage in enumerate(stages):
-        if place and stage != stages[place - 1]:
-            axes.axvline(place + 0.5, color=theme.quiet, linewidth=1, linestyle="--")
-        if not place or stage != stages[place - 1]:
-            at = {"xy": (place + 0.5, 1), "xycoords": ("data", "axes fraction")}
+    for index, stage in enumerate(stages):
+        if index and stage != stages[index - 1]:
+            axes.axvline(index + 0.5, color=theme.quiet, linewidth=1, linestyle="--")
+        if not index or stage != stages[index - 1]:
+            at = {"xy": (index + 0.5, 1), "xycoords": ("data", "axes fraction")}
             shift = {"xytext": (2, 3), "textcoords": "offset points"}
             axes.annotate(stage, **at, **shift, fontsize=8, color=theme.quiet)
 

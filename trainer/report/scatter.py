@@ -16,7 +16,7 @@ from trainer.evaluate.measurement import Measurement
 from trainer.report.theme import Theme
 from trainer.report.thumbnails import Thumbnails
 
-Places = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.float64]
 
 LIMIT = 400
 _PER_CLASS = 6
@@ -28,11 +28,11 @@ _FEWEST = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """What is drawn: N files, their labels, and their places [N, 2] in 0–1."""
+    """What is drawn: N files, their labels, and their positions [N, 2] in 0–1."""
 
     paths: Sequence[Path]
     labels: Sequence[str]
-    places: Places
+    positions: Positions
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -43,7 +43,7 @@ def points(measurement: Measurement, limit: int = LIMIT, seed: int = 0) -> Point
 
     Queries and gallery are drawn alike, each file once.
     """
-    found = {
+    embedded = {
         path: (str(label), vector)
         for paths, labels, vectors in (
             (measurement.paths, measurement.labels, measurement.embeddings),
@@ -55,18 +55,18 @@ def points(measurement: Measurement, limit: int = LIMIT, seed: int = 0) -> Point
         )
         for path, label, vector in zip(paths, labels, vectors, strict=True)
     }
-    paths = list(found)
+    paths = list(embedded)
     by_class: dict[str, list[Path]] = {}
-    for place in np.random.default_rng(seed).permutation(len(paths)).tolist():
-        members = by_class.setdefault(found[paths[place]][0], [])
+    for index in np.random.default_rng(seed).permutation(len(paths)).tolist():
+        members = by_class.setdefault(embedded[paths[index]][0], [])
         if len(members) < _PER_CLASS:
-            members.append(paths[place])
+            members.append(paths[index])
     chosen = [path for members in by_class.values() for path in members][:limit]
-    labels = [found[path][0] for path in chosen]
-    return Points(chosen, labels, layout(np.stack([found[path][1] for path in chosen]), seed))
+    labels = [embedded[path][0] for path in chosen]
+    return Points(chosen, labels, layout(np.stack([embedded[path][1] for path in chosen]), seed))
 
 
-def layout(embeddings: Vectors, seed: int = 0) -> Places:
+def layout(embeddings: Vectors, seed: int = 0) -> Positions:
     """[N, D] → [N, 2] in 0–1, neighbours near each other.
 
     PCA to 50 dimensions, then t-SNE (van der Maaten & Hinton, JMLR 9, 2008); PCA alone for fewer
@@ -83,10 +83,10 @@ def layout(embeddings: Vectors, seed: int = 0) -> Places:
             perplexity=min(30.0, (len(flat) - 1) / 3),
             random_state=seed,
         ).fit_transform(flat)
-    places = np.zeros((len(flat), 2))
-    places[:, : min(2, flat.shape[1])] = flat[:, :2]
-    extent = np.ptp(places, axis=0)
-    scaled: Places = (places - places.min(axis=0)) / np.where(extent > 0, extent, 1)
+    positions = np.zeros((len(flat), 2))
+    positions[:, : min(2, flat.shape[1])] = flat[:, :2]
+    extent = np.ptp(positions, axis=0)
+    scaled: Positions = (positions - positions.min(axis=0)) / np.where(extent > 0, extent, 1)
     return scaled
 
 
@@ -94,7 +94,7 @@ def draw(drawn: Points, thumbnails: Thumbnails, theme: Theme) -> Image.Image:
     """Each image at its point; a line joins it to the middle of its class."""
     canvas = Image.new("RGB", (_CANVAS, _CANVAS), theme.paper)
     pen = ImageDraw.Draw(canvas)
-    at = _THUMB / 2 + drawn.places * (_CANVAS - _THUMB)
+    at = _THUMB / 2 + drawn.positions * (_CANVAS - _THUMB)
     labels = np.array(drawn.labels)
     for label in np.unique(labels):
         members = at[labels == label]

@@ -8,13 +8,13 @@ from typing import Any
 from trainer.evaluate.bootstrap import Interval
 
 
-def facts(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def table_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested values as lines: ``images › train`` → ``2,226``."""
     lines: list[tuple[str, str]] = []
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            lines += facts(value, f"{name} › ")
+            lines += table_rows(value, f"{name} › ")
         else:
             lines.append((clean(name), clean(_text(value))))
     return lines
@@ -38,12 +38,12 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
-def with_interval(found: Interval) -> str:
-    return f"{percent(found.value)} (95 % {ends(found)})"
+def with_interval(interval: Interval) -> str:
+    return f"{percent(interval.value)} (95 % {ends(interval)})"
 
 
-def ends(found: Interval) -> str:
-    return f"{100 * found.low:.1f}–{100 * found.high:.1f}"
+def ends(interval: Interval) -> str:
+    return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
 
 
 def clean(text: str) -> str:

@@ -260,7 +260,7 @@ def test_a_subset_holds_the_chosen_alone(records: list[Record], tmp_path: Path) 
     chosen = cached.subset(np.array([8, 0, 3]))
     assert chosen.records == [cached.records[i] for i in (8, 0, 3)]
     assert np.array_equal(chosen.images[:], cached.images[[8, 0, 3]])
-    assert np.array_equal(chosen.facts[:], cached.facts[:][[8, 0, 3]])
+    assert np.array_equal(chosen.metadata[:], cached.metadata[:][[8, 0, 3]])
     assert chosen.content != cached.content
     # class000 and class001 have lost one image of three, and the first of them now another.
     kept, single = cache.without_single_images(cached.subset(np.arange(1, 10)))

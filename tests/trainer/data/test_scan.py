@@ -89,8 +89,8 @@ def test_every_unreadable_file_is_named(data: Path, tmp_path: Path) -> None:
         "5-1.jpg": "JPEG",
         "5-2.jpg": "the file is empty",
         "dangling.png": "No such file or directory",
-        "folder.png": "it is no regular file",
-        "pipe.png": "it is no regular file",
+        "folder.png": "it is not a regular file",
+        "pipe.png": "it is not a regular file",
         "missing.png": "No such file or directory",
     }
     assert set(reasons) == {("unreadable", name) for name in parts}

@@ -7,16 +7,17 @@ import pytest
 
 from app.testing import FakeEncoder
 from tests.drawings import draw_classes
+from trainer.data.records import read_data
 from trainer.errors import DataError
 from trainer.evaluate.bootstrap import difference, interval
 from trainer.evaluate.comparison import compare, intervals, p, points
 from trainer.evaluate.measurement import Measurement
-from trainer.evaluate.retrieval import measure_data
+from trainer.evaluate.retrieval import measure_records
 
 
 @pytest.fixture
 def measured(tmp_path: Path) -> Measurement:
-    return measure_data(FakeEncoder(), draw_classes(tmp_path / "data", 20, 3))
+    return measure_records(FakeEncoder(), read_data(draw_classes(tmp_path / "data", 20, 3)))
 
 
 def with_ranks(measured: Measurement, ranks: list[int]) -> Measurement:

@@ -12,7 +12,12 @@ from trainer.data.records import read_data
 from trainer.evaluate import ranks
 from trainer.evaluate.embedding import embed_files
 from trainer.evaluate.measurement import Measurement, on_same_queries
-from trainer.evaluate.retrieval import measure_data, measure_queries, measure_records, retrieval
+from trainer.evaluate.retrieval import (
+    measure_queries,
+    measure_records,
+    queries_and_gallery,
+    retrieval,
+)
 
 
 def check(found: Measurement, queries: Path, gallery: Path, own: bool) -> None:
@@ -47,12 +52,14 @@ def check(found: Measurement, queries: Path, gallery: Path, own: bool) -> None:
 
 def test_every_query_equals_a_naive_loop(tmp_path: Path) -> None:
     data = draw_classes(tmp_path / "data", 12, 3)
-    check(measure_data(FakeEncoder(), data), data, data, own=True)
+    check(measure_records(FakeEncoder(), read_data(data)), data, data, own=True)
     queries = draw_classes(tmp_path / "test" / "queries", 8, 2)
     gallery = draw_classes(tmp_path / "test" / "gallery", 10, 4)
     found = measure_queries(FakeEncoder(), queries, gallery)
     check(found, queries, gallery, own=False)
-    laid_out = measure_data(FakeEncoder(), tmp_path / "test")
+    folders = queries_and_gallery(tmp_path / "test")
+    assert folders == (queries, gallery)
+    laid_out = measure_queries(FakeEncoder(), *folders)
     assert laid_out.figures() == found.figures()
     assert laid_out.protocol == "every image of queries searched in gallery"
 
@@ -88,7 +95,7 @@ def test_figures_are_the_means_of_the_queries(tmp_path: Path) -> None:
 
 
 def test_a_small_gallery_gives_fewer_than_five_answers(tmp_path: Path) -> None:
-    found = measure_data(FakeEncoder(), draw_classes(tmp_path, 2, 2))
+    found = measure_records(FakeEncoder(), read_data(draw_classes(tmp_path, 2, 2)))
     assert [len(found.answers(query)) for query in range(4)] == [3] * 4
     assert (found.top[:, 3:] == -1).all()
     assert np.isnan(found.top_distances[:, 3:]).all()
@@ -96,7 +103,7 @@ def test_a_small_gallery_gives_fewer_than_five_answers(tmp_path: Path) -> None:
 
 def test_two_measurements_are_compared_on_the_queries_of_both(tmp_path: Path) -> None:
     data = draw_classes(tmp_path, 4, 3)
-    whole = measure_data(FakeEncoder(), data)
+    whole = measure_records(FakeEncoder(), read_data(data))
     part, turned = whole.select([0, 2, 5]), whole.select([11, 5, 2, 1])
     first, second = on_same_queries(part, turned)
     assert list(first.paths) == list(second.paths) == [whole.paths[2], whole.paths[5]]
@@ -107,7 +114,7 @@ def test_two_measurements_are_compared_on_the_queries_of_both(tmp_path: Path) ->
 
 def test_the_short_way_gives_the_figures_of_the_measurement(tmp_path: Path) -> None:
     data = draw_classes(tmp_path, 6, 4)
-    found = measure_data(FakeEncoder(), data)
+    found = measure_records(FakeEncoder(), read_data(data))
     from trainer.evaluate.embedding import Labelled
 
     short = retrieval(Labelled(found.embeddings, found.labels))

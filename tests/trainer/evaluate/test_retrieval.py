@@ -11,7 +11,7 @@ from tests.drawings import draw_classes
 from trainer.data.records import read_data
 from trainer.errors import DataError
 from trainer.evaluate.rank import rank
-from trainer.evaluate.retrieval import Labelled, evaluate_data, evaluate_queries, retrieval
+from trainer.evaluate.retrieval import Labelled, measure_queries, measure_records, retrieval
 
 
 def random_vectors(classes: int, images: int, seed: int) -> Labelled:
@@ -59,7 +59,7 @@ def test_folders_are_matched_by_class_and_bad_files_named(tmp_path: Path) -> Non
     gallery = draw_classes(tmp_path / "g", 3, 3)
     (gallery / "class000" / "broken.png").write_bytes(b"no image")
     done: list[int] = []
-    figures = evaluate_queries(FakeEncoder(), queries, gallery, done.append)
+    figures = measure_queries(FakeEncoder(), queries, gallery, done.append).figures()
     # The same drawings are on both sides, so each query of a shared class finds itself.
     assert figures["recall@1"] == 1.0
     assert (figures["queries"], figures["gallery"], figures["without_match"]) == (6, 9, 2)
@@ -69,7 +69,7 @@ def test_folders_are_matched_by_class_and_bad_files_named(tmp_path: Path) -> Non
 
 def test_a_query_is_not_its_own_answer(tmp_path: Path) -> None:
     data = draw_classes(tmp_path, 5, 2)
-    figures = evaluate_data(FakeEncoder(), data)
+    figures = measure_records(FakeEncoder(), read_data(data)).figures()
     assert figures["recall@1"] < 1
     assert figures["queries"] == len(read_data(data)) == 10
 

@@ -18,7 +18,7 @@ def state(number: int = 1) -> State:
 
 def number(checkpoint: Checkpoint) -> int | None:
     found = checkpoint.load()
-    return None if found is None else found.facts["n"]
+    return None if found is None else found.values["n"]
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_what_was_saved_is_loaded(checkpoint: Checkpoint) -> None:
         checkpoint.save(state(n))
     found = checkpoint.load()
     assert found is not None
-    assert found.facts == state(2).facts
+    assert found.values == state(2).values
     assert found.arrays["average"] == []
     for mine, theirs in zip(found.arrays["weights"], state(2).arrays["weights"], strict=True):
         assert (mine.dtype, mine.tolist()) == (theirs.dtype, theirs.tolist())

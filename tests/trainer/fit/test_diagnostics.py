@@ -10,8 +10,8 @@ import pytest
 from tests.trainer.losses.batches import unit
 from trainer.config import Loss, LossConfig
 from trainer.errors import TrainingFailed
-from trainer.fit import signals
-from trainer.fit.signals import Epoch
+from trainer.fit import diagnostics
+from trainer.fit.diagnostics import Epoch
 from trainer.losses.triplet import SOFT_SCALE
 
 LOSS = LossConfig(margin=0.1)
@@ -30,7 +30,7 @@ def check(
     loss: LossConfig = LOSS,
     planned: int = 9,
 ) -> None:
-    signals.check(epochs, untrained, queries, loss, planned=planned)
+    diagnostics.check(epochs, untrained, queries, loss, planned=planned)
 
 
 def test_spread_is_the_mean_deviation_of_a_dimension() -> None:
@@ -39,11 +39,11 @@ def test_spread_is_the_mean_deviation_of_a_dimension() -> None:
     for column in x.T.tolist():
         mean = sum(column) / len(column)
         deviations.append(math.sqrt(sum((v - mean) ** 2 for v in column) / len(column)))
-    assert signals.spread(x) == pytest.approx(sum(deviations) / 6 * math.sqrt(6), rel=1e-5)
-    assert signals.spread(np.ones((5, 3), np.float32)) == 0
+    assert diagnostics.spread(x) == pytest.approx(sum(deviations) / 6 * math.sqrt(6), rel=1e-5)
+    assert diagnostics.spread(np.ones((5, 3), np.float32)) == 0
     everywhere = np.random.default_rng(0).normal(size=(4000, 64))
     everywhere /= np.linalg.norm(everywhere, axis=1, keepdims=True)
-    assert signals.spread(everywhere) == pytest.approx(1, abs=0.02)
+    assert diagnostics.spread(everywhere) == pytest.approx(1, abs=0.02)
 
 
 def test_effective_rank_is_the_exponential_of_the_entropy_of_singular_values() -> None:
@@ -52,7 +52,7 @@ def test_effective_rank_is_the_exponential_of_the_entropy_of_singular_values() -
     # Singular values are the roots of the eigenvalues of the Gram matrix.
     values = [math.sqrt(max(v, 0)) for v in np.linalg.eigvalsh((centred.T @ centred).astype(float))]
     entropy = -sum(v / sum(values) * math.log(v / sum(values)) for v in values if v > 0)
-    assert signals.effective_rank(x) == pytest.approx(math.exp(entropy), rel=1e-4)
+    assert diagnostics.effective_rank(x) == pytest.approx(math.exp(entropy), rel=1e-4)
 
 
 def test_effective_rank_counts_directions() -> None:
@@ -60,17 +60,17 @@ def test_effective_rank_counts_directions() -> None:
         return np.concatenate([np.eye(8)[:k], -np.eye(8)[:k]]).astype(np.float32)
 
     for k in (1, 3, 8):
-        assert signals.effective_rank(corners(k)) == pytest.approx(k)
-    assert signals.effective_rank(np.ones((6, 4), np.float32)) == 0
-    assert signals.effective_rank(unit(1, 4)) == 0
+        assert diagnostics.effective_rank(corners(k)) == pytest.approx(k)
+    assert diagnostics.effective_rank(np.ones((6, 4), np.float32)) == 0
+    assert diagnostics.effective_rank(unit(1, 4)) == 0
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_what_is_not_a_number_stops(bad: float) -> None:
-    signals.check_finite(0.1, unit(3, 4))
+    diagnostics.check_finite(0.1, unit(3, 4))
     for loss, embeddings in ((bad, unit(3, 4)), (0.1, np.full((3, 4), bad))):
         with pytest.raises(TrainingFailed, match=r"not a number\. Lower learning_rate"):
-            signals.check_finite(loss, embeddings)
+            diagnostics.check_finite(loss, embeddings)
 
 
 @pytest.mark.parametrize("name", ["triplet", "proxy_anchor", "contrastive", "fixed_triplets"])

@@ -10,14 +10,14 @@ import pytest
 
 from tests.tiny_network import build, caches, config
 from trainer.batches import stream
-from trainer.batches.draws import Draws
+from trainer.batches.batch_sampler import BatchSampler
 from trainer.data.cache import ImageCache
 from trainer.errors import DataError, TrainingFailed
 from trainer.fit import network_stage, steps
 from trainer.fit.checkpoint import Checkpoint, State
-from trainer.fit.journal import Journal
-from trainer.fit.judge import Hits, Judge, recall
+from trainer.fit.history import Recorder
 from trainer.fit.training import History, fit
+from trainer.fit.validation import Hits, Validation, recall
 from trainer.losses.objective import make_objective
 from trainer.network.embedder import Network
 from trainer.network.features import predict, unit
@@ -75,13 +75,13 @@ def test_every_loss_trains(values: dict[str, Any], data: Data) -> None:
 
 def test_what_is_measured_is_the_network_on_the_validation_images(data: Data) -> None:
     network, _, history = fitted(data, epochs=3, learning_rate=0.03, head_learning_rate=0.1)
-    judge = Judge(data[1])
+    validation = Validation(data[1])
     recalls = [epoch.recall for epoch in history.epochs]
     assert history.best == max(r for r in recalls if r is not None) > 0
-    assert history.kept in recalls
-    assert recall(judge.hits(predict(network.embedder, data[1].images))) == history.kept
+    assert history.selected in recalls
+    assert recall(validation.hits(predict(network.embedder, data[1].images))) == history.selected
     untrained = unit(predict(build(config()).features, data[1].images))
-    assert history.untrained == recall(judge.hits(untrained))
+    assert history.untrained == recall(validation.hits(untrained))
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_the_last_weights_are_left_unless_they_are_clearly_worse_than_the_best(
         weights.append(network.embedder.get_weights())
         return np.arange(10) < next(scripted)
 
-    monkeypatch.setattr(Judge, "hits", hits)
-    monkeypatch.setattr(Judge, "clearly_worse", lambda *_: next(verdicts))
+    monkeypatch.setattr(Validation, "hits", hits)
+    monkeypatch.setattr(Validation, "clearly_worse", lambda *_: next(verdicts))
     history = fit(network, *data, chosen)
     assert (history.untrained, history.best) == (0.5, max(found) / 10)
-    assert history.kept == found[kept] / 10
+    assert history.selected == found[kept] / 10
     left = network.embedder.get_weights()
     assert [close(left, seen, 0) for seen in weights[1:]] == [i == kept for i in range(3)]
     assert next(verdicts, None) is None, "every later epoch below the best was asked about"
@@ -123,7 +123,7 @@ def test_the_last_weights_are_left_unless_they_are_clearly_worse_than_the_best(
 
 def test_without_validation_the_last_weights_are_left(data: Data) -> None:
     last, before, history = fitted(without_validation(data), head_epochs=0, epochs=2)
-    assert (history.untrained, history.best, history.kept) == (None, None, None)
+    assert (history.untrained, history.best, history.selected) == (None, None, None)
     assert all(epoch.recall is None and epoch.rank > 1 for epoch in history.epochs)
     assert not close(last.embedder.get_weights(), before)
 
@@ -173,12 +173,12 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
         return made[-1]
 
     def record(*arguments: Any) -> None:
-        Journal_record(*arguments)
+        recorder_record(*arguments)
         seen.append(made[-1].get_weights())
 
-    Journal_record = Journal.record  # noqa: N806
+    recorder_record = Recorder.record
     monkeypatch.setattr("trainer.fit.training.make_objective", make)
-    monkeypatch.setattr(Journal, "record", record)
+    monkeypatch.setattr(Recorder, "record", record)
     fitted(data, loss="proxy_anchor", head_epochs=2)
     assert (len(made), len(seen)) == (1, 5)
     moves = [np.abs(b[0] - a[0]).mean() for a, b in pairwise(seen)]
@@ -272,14 +272,14 @@ def test_a_single_image_takes_part_where_it_is_wanted(
     # Of the last class the first image alone.
     train = data[0].subset(np.arange(29))
     drawn: list[np.ndarray] = []
-    epoch = Draws.epoch
+    epoch = BatchSampler.epoch
 
     def noted(*arguments: Any) -> list[np.ndarray]:
         batches = epoch(*arguments)
         drawn.extend(batches)
         return batches
 
-    monkeypatch.setattr(Draws, "epoch", noted)
+    monkeypatch.setattr(BatchSampler, "epoch", noted)
     _, _, history = fitted((train, data[1]), single_images=0.25, loss="proxy_anchor")
     assert len(history.epochs) == 3
     assert all((batch == 28).sum() == 2 for batch in drawn)
@@ -323,7 +323,7 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 def test_every_epoch_has_crops_and_colours_of_its_own(
     data: Data, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Draws, "epoch", lambda *_: [np.arange(8), np.arange(8)])
+    monkeypatch.setattr(BatchSampler, "epoch", lambda *_: [np.arange(8), np.arange(8)])
     fitted(data, epochs=2)
     first, second = (p.astype(float) for p in pictures)
     assert np.abs(first - second).mean() > 5
@@ -351,15 +351,15 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     seen = list(pictures)
 
     checkpoint = Checkpoint(tmp_path / "state")
-    record = Journal.record
+    record = Recorder.record
 
-    def interrupt(journal: Journal, stage: str, number: int, *rest: Any) -> None:
+    def interrupt(recorder: Recorder, stage: str, number: int, *rest: Any) -> None:
         if (stage, number) == ("network", 2):
             raise Interrupted
-        record(journal, stage, number, *rest)
+        record(recorder, stage, number, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "record", interrupt)
+        patch.setattr(Recorder, "record", interrupt)
         with pytest.raises(Interrupted):
             fit(build(chosen), *data, chosen, checkpoint=checkpoint)
     state = checkpoint.load()
@@ -368,14 +368,14 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     again = build(chosen)
     resumed = fit(again, *data, chosen, checkpoint=checkpoint, state=state)
 
-    assert "going on after epoch 1" in capfd.readouterr().err
+    assert "resuming after epoch 1" in capfd.readouterr().err
     assert len(pictures) == 2, "neither the head nor the first epoch is trained again"
     assert all(np.array_equal(a, b) for a, b in zip(pictures, seen[1:], strict=True))
     assert [(e.stage, e.recall) for e in resumed.epochs] == [
         (e.stage, e.recall) for e in history.epochs
     ]
     assert (resumed.untrained, resumed.best) == (history.untrained, history.best)
-    assert resumed.kept == history.kept
+    assert resumed.selected == history.selected
     assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-4)
     finished = checkpoint.load()
     assert finished is not None
@@ -401,7 +401,7 @@ def test_a_run_that_was_interrupted_after_the_head_does_not_train_it_again(
     again = build(chosen)
     history = fit(again, *data, chosen, checkpoint=checkpoint, state=checkpoint.load())
     whole, _, expected = fitted(data)
-    assert "going on after the head's epochs" in capfd.readouterr().err
+    assert "resuming after the head's epochs" in capfd.readouterr().err
     assert history.epochs == expected.epochs
     assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-5)
 

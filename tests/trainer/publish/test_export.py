@@ -13,8 +13,8 @@ from app.runtimes import load_encoder
 from tests.drawings import draw_classes
 from tests.tiny_network import sectioned
 from trainer.evaluate.keras_encoder import KerasEncoder
-from trainer.export import export, round_to_half
 from trainer.network import embedder as network
+from trainer.publish.export import export, round_to_half
 from trainer.run import train
 
 SAMPLE = Path(__file__).parents[3] / "app" / "sample_gallery"

@@ -14,7 +14,7 @@ from gemello.cli import main
 from tests import tiny_network
 from tests.drawings import draw_classes
 from trainer.errors import ConfigError
-from trainer.republication import changed
+from trainer.publish.republication import changed
 from trainer.run import train
 
 Republish = Callable[..., tuple[int, str, str]]

@@ -15,12 +15,13 @@ from PIL import Image
 from app.manifest import Calibration
 from app.testing import FakeEncoder
 from tests.drawings import draw_classes
+from trainer.data.records import read_data
 from trainer.errors import ReportError
 from trainer.evaluate.measurement import Measurement
-from trainer.evaluate.retrieval import measure_data
+from trainer.evaluate.retrieval import measure_records
 from trainer.report import Report, plots, scatter, sheets, write_pngs, write_report
 from trainer.report.classes import class_table
-from trainer.report.text import common_folder, facts, shown
+from trainer.report.text import common_folder, shown, table_rows
 
 VOID = {"meta", "img", "source", "link", "br", "input"}
 
@@ -67,7 +68,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
     data = draw_classes(tmp_path_factory.mktemp("measured") / "data", 15, 3)
-    return measure_data(FakeEncoder(), data)
+    return measure_records(FakeEncoder(), read_data(data))
 
 
 def full(measured: Measurement) -> Report:
@@ -195,7 +196,7 @@ def test_worst_best_and_changed_queries(measured: Measurement) -> None:
 
 
 def test_classes_are_counted_and_the_middle_is_folded(tmp_path: Path) -> None:
-    measured = measure_data(FakeEncoder(), draw_classes(tmp_path / "data", 70, 2))
+    measured = measure_records(FakeEncoder(), read_data(draw_classes(tmp_path / "data", 70, 2)))
     table = class_table(Report("many", measured))
     assert [len(table.worst), len(table.best), len(table.others)] == [40, 20, 10]
     rows = [*table.worst, *table.others, *table.best]
@@ -253,7 +254,7 @@ def test_the_map_takes_few_images_and_few_dimensions(count: int, dimension: int)
 def test_the_map_draws_whole_classes_of_queries_and_gallery(tmp_path: Path) -> None:
     draw_classes(tmp_path / "queries", 12, 1)
     draw_classes(tmp_path / "gallery", 12, 8)
-    points = scatter.points(measure_data(FakeEncoder(), tmp_path), limit=30)
+    points = scatter.points(measure_records(FakeEncoder(), read_data(tmp_path)), limit=30)
     assert len(points) == len(set(points.paths)) == 30
     assert [path.parent.name for path in points.paths] == list(points.labels)
     counts = sorted(list(points.labels).count(label) for label in set(points.labels))
@@ -266,7 +267,7 @@ def test_hostile_names_are_shown_as_text(tmp_path: Path) -> None:
     odd = os.fsdecode(b"caf\xe9.png")
     (data / "class001" / "image00.png").rename(data / "class001" / odd)
     (data / "class002" / os.fsdecode(b"br\xff.png")).write_bytes(b"no image")
-    page = written(Report("<b>$x$</b>", measure_data(FakeEncoder(), data)), tmp_path)
+    page = written(Report("<b>$x$</b>", measure_records(FakeEncoder(), read_data(data))), tmp_path)
     assert not page.all("script")
     assert "<script>alert(1)<_script>" in page.text
     assert "<b>$x$</b>" in page.text
@@ -274,7 +275,7 @@ def test_hostile_names_are_shown_as_text(tmp_path: Path) -> None:
 
 def test_a_file_that_went_away_and_one_class_alone(tmp_path: Path) -> None:
     data = draw_classes(tmp_path / "data", 1, 3)
-    measured = measure_data(FakeEncoder(), data)
+    measured = measure_records(FakeEncoder(), read_data(data))
     (data / "class000" / "image00.png").unlink()
     write_report(tmp_path / "one.html", Report("one", measured))
     page = Page(tmp_path / "one.html")
@@ -323,7 +324,7 @@ def test_what_cannot_be_written_is_said(measured: Measurement, tmp_path: Path) -
 
 
 def test_nested_values_and_folders_as_text(measured: Measurement) -> None:
-    assert facts({"a": {"b": 1234, "c": [0.5, None]}, "d": True}) == [
+    assert table_rows({"a": {"b": 1234, "c": [0.5, None]}, "d": True}) == [
         ("a › b", "1,234"),
         ("a › c", "0.5, –"),
         ("d", "yes"),

@@ -1,4 +1,4 @@
-"""Recall@1 on the validation classes: what chooses the weights that are kept."""
+"""Recall@1 on the validation classes, which selects the weights to publish."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ Hits = npt.NDArray[np.bool_]
 _CLEARLY = 2.0
 
 
-class Judge:
+class Validation:
     """Each validation image is searched in all the others; ``queries`` of them have a match."""
 
     def __init__(self, validation: ImageCache) -> None:
@@ -24,16 +24,16 @@ class Judge:
         self.queries = int(self._paired.sum())
 
     def hits(self, embeddings: npt.NDArray[np.float32]) -> Hits | None:
-        """Whether the nearest other image is of the same class, bool [``queries``].
+        """Return whether the nearest other image is of the same class, bool [``queries``].
 
-        ``embeddings`` [N, D] of ``images``, unit length; None when no image has a match.
+        ``embeddings`` are unit vectors [N, D] of ``images``; None when no image has a match.
         """
         if not self.queries:
             return None
         return first_hits(Labelled(embeddings, self._labels).subset(self._paired))
 
     def clearly_worse(self, hits: Hits, best: Hits) -> bool:
-        """Whether ``best`` has more hits than ``hits``, beyond what chance among classes gives.
+        """Return whether ``best`` has more hits than ``hits``, beyond what chance among classes gives.
 
         Two standard deviations of the difference, were each class's as likely to have the other
         sign. The queries of a class are found or missed together, so that classes are counted, not
@@ -49,5 +49,5 @@ class Judge:
 
 
 def recall(hits: Hits | None) -> float | None:
-    """The share of queries that found their class first."""
+    """Return the share of queries that found their class first."""
     return None if hits is None else round(float(hits.mean()), 4)

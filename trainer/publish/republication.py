@@ -1,4 +1,4 @@
-"""A published model once more, with other ``publish.serving_*`` options: the same weights, without training."""
+"""Publishes a model once more, with other ``publish.serving_*`` options: the same weights, without training."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,13 +8,12 @@ import keras
 from app.model_store import Bundle, resolve
 from trainer.config import TrainConfig, merged, nested, option_names, read_config, read_stored
 from trainer.errors import ConfigError, DataError
-from trainer.network.embedder import published
 from trainer.preparation import prepare
-from trainer.publication import publish, refuse_early
+from trainer.publish.publication import check_destination, publish
 
 
 def changed(bundle: Bundle, changes: Mapping[str, object]) -> TrainConfig:
-    """The configuration that ``bundle`` was trained with, and ``changes`` to its ``publish.serving_*`` options.
+    """Return the configuration that ``bundle`` was trained with, and ``changes`` to its ``publish.serving_*`` options.
 
     Raises ``ConfigError`` for any other option: it would need another training.
     """
@@ -39,17 +38,15 @@ def republish(
     bundle = resolve(store, model)
     config = changed(bundle, changes)
     name = bundle.manifest.name
-    refuse_early(store, name)
+    check_destination(store, name)
     # Divided and scanned as before, so that no image changes sides.
     before = changed(bundle, {})
     prepared = prepare(data, before, cache)
-    if prepared.facts()["content_sha256"] != bundle.manifest.data.get("content_sha256"):
+    if prepared.as_manifest()["content_sha256"] != bundle.manifest.data.get("content_sha256"):
         raise DataError(
             f"{data} does not hold the images that {bundle.title} was trained with, so some that it "
             "was trained on could flatter its figures."
         )
-    kept = keras.saving.load_model(bundle.path / "model.keras")
+    trained = keras.saving.load_model(bundle.path / "model.keras")
     history = bundle.manifest.training["history"]
-    return publish(
-        published(kept, config.published_network), config, history, prepared, store, name
-    )
+    return publish(trained, config, history, prepared.at_published_size(config), store, name)

@@ -1,4 +1,4 @@
-"""Which images make up the batches of an epoch of the whole network."""
+"""The batch sampler: which images make up the batches of an epoch of the whole network."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from trainer.config import BatchConfig
 from trainer.network.siamese import draw_triplets
 
 
-class Draws:
+class BatchSampler:
     """P × K batches, or batches of triplets that were drawn once, before training.
 
     ``count`` batches make an epoch: a multiple of ``replicas``, each of which takes one a step.
@@ -38,7 +38,7 @@ class Draws:
         self.count = self.steps * replicas
 
     def epoch(self, rng: np.random.Generator, neighbours: Indices | None) -> list[Indices]:
-        """Indices of the batches of one epoch; of fixed triplets all anchors first, then positives."""
+        """Return indices of the batches of one epoch; of fixed triplets all anchors first, then positives."""
         if self._triplets is not None:
             size = self.batch_size // 3
             order = np.resize(rng.permutation(len(self._triplets)), (self.count, size))
