@@ -6,7 +6,7 @@ from trainer.data.cache import ImageCache
 from trainer.data.scan import Scan
 from trainer.progress import say
 from trainer.publish.measure import Retrieval
-from trainer.report import Report, Thumbnails, write_pngs, write_report
+from trainer.report import Report, Thumbnails, write_report
 from trainer.report.text import common_folder, shown
 from trainer.report.thumbnails import from_cache
 
@@ -33,8 +33,8 @@ def write_bundle_report(bundle: Bundle, retrieval: Retrieval, scan: Scan, test: 
         model=_model(manifest),
     )
     folder, thumbnails = bundle.path / "report", Thumbnails(from_cache(test))
-    write_pngs(folder, report, thumbnails)
-    write_report(folder / "index.html", report, thumbnails)
+    folder.mkdir()
+    write_report(folder / "index.html", report, thumbnails, pngs=folder)
 
 
 def _left_out(scan: Scan) -> dict[str, object]:

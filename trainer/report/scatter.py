@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from app.encoder import Vectors
 from trainer.evaluate.measurement import Measurement
@@ -22,6 +23,8 @@ LIMIT = 400
 _PER_CLASS = 6
 _CANVAS, _THUMB = 1400, 52
 _COMPONENTS = 50
+# Points from which on several threads are faster than one.
+_MANY = 500
 # Fewer points have no neighbourhoods that t-SNE could keep.
 _FEWEST = 10
 
@@ -75,14 +78,17 @@ def layout(embeddings: Vectors, seed: int = 0) -> Positions:
     vectors = embeddings.astype(np.float64)
     if len(vectors) < 2 or np.ptp(vectors, axis=0).max() < 1e-9:
         return np.full((len(vectors), 2), 0.5)
-    kept = min(_COMPONENTS, *vectors.shape)
-    flat = PCA(kept, random_state=seed).fit_transform(vectors)
+    components = min(_COMPONENTS, *vectors.shape)
+    flat = PCA(components, random_state=seed).fit_transform(vectors)
     if len(flat) >= _FEWEST:
-        flat = TSNE(
-            init="pca" if kept > 1 else "random",
+        tsne = TSNE(
+            init="pca" if components > 1 else "random",
             perplexity=min(30.0, (len(flat) - 1) / 3),
             random_state=seed,
-        ).fit_transform(flat)
+        )
+        # With few points the threads would spend their time waiting for each other.
+        with threadpool_limits(1 if len(flat) < _MANY else None):
+            flat = tsne.fit_transform(flat)
     positions = np.zeros((len(flat), 2))
     positions[:, : min(2, flat.shape[1])] = flat[:, :2]
     extent = np.ptp(positions, axis=0)

@@ -19,8 +19,9 @@ from trainer.data.records import read_data
 from trainer.errors import ReportError
 from trainer.evaluate.measurement import Measurement
 from trainer.evaluate.retrieval import measure_records
-from trainer.report import Report, plots, scatter, sheets, write_pngs, write_report
+from trainer.report import Report, drawings, plots, scatter, sheets, write_report
 from trainer.report.classes import class_table
+from trainer.report.drawings import DrawnPlot
 from trainer.report.text import common_folder, shown, table_rows
 
 VOID = {"meta", "img", "source", "link", "br", "input"}
@@ -96,6 +97,16 @@ def full(measured: Measurement) -> Report:
     )
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages whose plots nobody looks at: drawing them takes seconds."""
+    dot = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(dot, "PNG")
+    png = dot.getvalue()
+    monkeypatch.setattr(drawings, "_drawn", lambda those: [DrawnPlot(p, png, png) for p in those])
+    monkeypatch.setattr(scatter, "layout", lambda vectors, _: np.full((len(vectors), 2), 0.5))
+
+
 def written(report: Report, parent: Path) -> Page:
     folder = parent / "written"
     folder.mkdir(exist_ok=True)
@@ -160,6 +171,7 @@ def test_the_sections_come_in_order(measured: Measurement, page: Page) -> None:
     assert str(measured.paths[0].parents[1]) not in text, "where the images lie is nobody's concern"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_plain_measurement_is_enough(measured: Measurement, tmp_path: Path) -> None:
     page = written(Report("plain", measured), tmp_path)
     assert "Training" not in page.text
@@ -169,6 +181,7 @@ def test_a_plain_measurement_is_enough(measured: Measurement, tmp_path: Path) ->
     assert "Configuration" not in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_answers_are_framed_and_marked(measured: Measurement, tmp_path: Path) -> None:
     report = Report("plain", measured)
     page = written(report, tmp_path)
@@ -195,6 +208,7 @@ def test_worst_best_and_changed_queries(measured: Measurement) -> None:
     assert [other.ranks[i] for i in gained] == sorted(other.ranks[i] for i in expected)[::-1]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_classes_are_counted_and_the_middle_is_folded(tmp_path: Path) -> None:
     measured = measure_records(FakeEncoder(), read_data(draw_classes(tmp_path / "data", 70, 2)))
     table = class_table(Report("many", measured))
@@ -261,6 +275,7 @@ def test_the_map_draws_whole_classes_of_queries_and_gallery(tmp_path: Path) -> N
     assert counts == [6] * 5
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_hostile_names_are_shown_as_text(tmp_path: Path) -> None:
     data = draw_classes(tmp_path / "data", 3, 2)
     (data / "class000").rename(data / "<script>alert(1)</script>".replace("/", "_"))
@@ -273,6 +288,7 @@ def test_hostile_names_are_shown_as_text(tmp_path: Path) -> None:
     assert "<b>$x$</b>" in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_file_that_went_away_and_one_class_alone(tmp_path: Path) -> None:
     data = draw_classes(tmp_path / "data", 1, 3)
     measured = measure_records(FakeEncoder(), read_data(data))
@@ -284,6 +300,7 @@ def test_a_file_that_went_away_and_one_class_alone(tmp_path: Path) -> None:
     assert "With so few classes the intervals are rough." in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_two_models_on_other_queries_are_shown_on_those_of_both(
     measured: Measurement, tmp_path: Path
 ) -> None:
@@ -295,6 +312,7 @@ def test_two_models_on_other_queries_are_shown_on_those_of_both(
     assert "2 queries of" in written(apart, tmp_path).text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_comparison_leads_with_its_conclusion(measured: Measurement, tmp_path: Path) -> None:
     report = replace(full(measured), comparison=True, before=measured, after=measured)
     assert "No difference shown between untrained and mine/1" in written(report, tmp_path).text
@@ -302,7 +320,7 @@ def test_a_comparison_leads_with_its_conclusion(measured: Measurement, tmp_path:
 
 def test_plots_are_written_as_pngs(measured: Measurement, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "plots"
-    write_pngs(folder, full(measured))
+    write_report(tmp_path / "page.html", full(measured), pngs=folder)
     curves = {f"curve_{key}" for key in ("loss", "active", "distance", "spread", "recall")}
     names = {*curves, "distances_after", "distances_before", "recall_at_k", "map"}
     assert {path.stem for path in folder.iterdir()} == names
@@ -312,6 +330,7 @@ def test_plots_are_written_as_pngs(measured: Measurement, tmp_path: Path) -> Non
             assert len(image.convert("RGB").getcolors(1 << 24) or ()) > 3, "something is drawn"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_cannot_be_written_is_said(measured: Measurement, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     report = Report("plain", measured)
@@ -320,7 +339,7 @@ def test_what_cannot_be_written_is_said(measured: Measurement, tmp_path: Path) -
     with pytest.raises(ReportError, match="cannot be written to"):
         write_report(tmp_path / "file" / "report.html", report)
     with pytest.raises(ReportError, match="cannot be written to"):
-        write_pngs(tmp_path / "file", report)
+        write_report(tmp_path / "page.html", report, pngs=tmp_path / "file")
 
 
 def test_nested_values_and_folders_as_text(measured: Measurement) -> None:
