@@ -43,7 +43,7 @@ def fit_network(
         seed=config.seed,
     )
     parts = _parts(task, sampler.steps * config.epochs)
-    average = MovingAverage(parts.variables, config.optimizer.ema)
+    average = MovingAverage(parts.variables, config.optimizer.ema, task.strategy)
     if state is not None:
         _restore(state, parts, average)
     step: Step | None = None
@@ -133,5 +133,4 @@ def _restore(state: State, parts: Parts, average: MovingAverage) -> None:
         return
     for variable, value in zip(parts.state, saved["optimizer"], strict=True):
         variable.assign(value)
-    if average.values:
-        average.values, average.steps = saved["average"], state.values["average_steps"]
+    average.restore(saved["average"], state.values["average_steps"])
