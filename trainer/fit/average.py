@@ -32,7 +32,8 @@ class MovingAverage:
         if not self._variables:
             return
         trained = [variable.value for variable in self._variables]
-        with (strategy or tf.distribute.get_strategy()).scope():
+        self._strategy = strategy or tf.distribute.get_strategy()
+        with self._strategy.scope():
             self._steps = tf.Variable(0, dtype=tf.int64, trainable=False)
             average = tf.train.ExponentialMovingAverage(decay, num_updates=self._steps)
             # The first call makes the averages, equal to the variables.
@@ -58,7 +59,8 @@ class MovingAverage:
         """Take up the variables as they are now."""
         if self._variables:
             self._steps.assign_add(1)
-            self._apply()
+            with self._strategy.scope():
+                self._apply()
 
     def restore(self, values: Weights, steps: int) -> None:
         """Continue from the ``values`` and ``steps`` of an interrupted run."""

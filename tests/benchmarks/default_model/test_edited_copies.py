@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.edited_copies import (
+from benchmarks.default_model.edited_copies import (
     EDITS,
     SIDE,
     crop,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.images import prepare_file
-from benchmarks import kept_features
+from benchmarks.default_model import kept_features
 from tests import tiny_network
 from tests.tiny_model import publish_tiny
 from trainer.config import NetworkConfig, TrainConfig

@@ -12,9 +12,9 @@ import pytest
 from app.images import prepare_file
 from app.model_store import resolve
 from app.runtimes import load_encoder
-from benchmarks import default_model
-from benchmarks.check_tables import AtSize
-from benchmarks.model_sizes import encoders_at
+from benchmarks.default_model import __main__ as program
+from benchmarks.default_model.model_sizes import encoders_at
+from benchmarks.default_model.tables import AtSize
 from tests.images import picture
 from tests.tiny_network import sectioned
 from trainer.config import read_stored
@@ -55,7 +55,7 @@ def once(measure: Callable[..., AtSize]) -> Callable[..., AtSize]:
 
 
 def check(data: Path, *more: str) -> None:
-    default_model.main(["--store", str(STORE), "--data", str(data), *more])
+    program.main(["--store", str(STORE), "--data", str(data), *more])
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_what_is_missing_is_said_and_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Measured in earnest, but only once.
-    monkeypatch.setattr(default_model, "measure_size", once(default_model.measure_size))
+    monkeypatch.setattr(program, "measure_size", once(program.measure_size))
     with pytest.raises(SystemExit) as ended:
         check(data, "--json", str(tmp_path / "out.json"))
     assert ended.value.code == 1
@@ -102,8 +102,8 @@ def test_sizes_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         check(data, "--sizes", text)
-    assert "no list of sides" in capsys.readouterr().err
-    assert default_model.sizes("160,128,160") == [128, 160]
+    assert "not a list of sides" in capsys.readouterr().err
+    assert program.sizes("160,128,160") == [128, 160]
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.testing import FakeEncoder
-from benchmarks.retrieval_checks import Check, Picture
-from benchmarks.retrieval_scores import embed, measure, scores
+from benchmarks.default_model.checks import Check, Picture
+from benchmarks.default_model.scores import embed, measure, scores
 from tests.drawings import draw_classes
 from tests.images import picture
 from trainer.errors import DataError

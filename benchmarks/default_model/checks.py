@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from app.image_files import image_files, label_of
-from benchmarks.check_sources import Sources
-from benchmarks.edited_copies import EDITS, edited, open_original
+from benchmarks.default_model.edited_copies import EDITS, edited, open_original
+from benchmarks.default_model.sources import Sources
 
 # Longer side from which on a picture is edited.
 _LEAST = 96

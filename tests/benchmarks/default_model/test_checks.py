@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.check_sources import Sources, sources
-from benchmarks.edited_copies import EDITS
-from benchmarks.retrieval_checks import Check, find_checks
+from benchmarks.default_model.checks import Check, find_checks
+from benchmarks.default_model.edited_copies import EDITS
+from benchmarks.default_model.sources import Sources, sources
 from tests.images import encode, photo, picture
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+DATA = Path(__file__).parents[2] / "examples" / "default_model" / "data"
+
 _FETCH = ".venv/bin/python examples/default_model/fetch.py"
 _CLONE = "git clone --depth 1 https://github.com/"
 _GROCERY, _CLOTHING = "marcusklasson/GroceryStoreDataset", "alexeygrigorev/clothing-dataset-small"

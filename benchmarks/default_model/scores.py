@@ -12,7 +12,7 @@ import numpy.typing as npt
 from app.encoder import Encoder, Vectors
 from app.errors import ImageError
 from app.images import Pixels, prepare
-from benchmarks.retrieval_checks import Check, Picture
+from benchmarks.default_model.checks import Check, Picture
 from trainer.data.cache_build import TRUSTED
 from trainer.errors import DataError
 from trainer.evaluate.bootstrap import difference, interval

@@ -1,6 +1,6 @@
 """A published model beside its untrained backbone, on pictures that its training never saw.
 
-    .venv/bin/python benchmarks/default_model.py [--model default] [--sizes 128,160,192,224]
+    .venv/bin/python -m benchmarks.default_model [--model default] [--sizes 128,160,192,224]
 
 Three kinds of checks: the same symbol in another rendering, the original of an edited copy, and photographs
 of the same kind of thing. Figures come with 95 % bootstrap intervals, and the paired bootstrap of
@@ -20,22 +20,20 @@ from rich.console import Console
 from app.config import load_settings
 from app.errors import GemelloError
 from app.model_store import Bundle, resolve
-from benchmarks.check_sources import sources
-from benchmarks.check_tables import AtSize, as_json, quality_grid, size_grid
+from benchmarks.default_model.checks import Check, Missing, find_checks
+from benchmarks.default_model.scores import measure
+from benchmarks.default_model.sources import DATA, sources
+from benchmarks.default_model.tables import AtSize, as_json, quality_grid, size_grid
 from benchmarks.encoder_speed import measure_speed
-from benchmarks.retrieval_checks import Check, Missing, find_checks
-from benchmarks.retrieval_scores import measure
 from gemello.commands.tensorflow import load_tensorflow
 from trainer.progress import say, track
-
-DATA = Path(__file__).parents[1] / "examples" / "default_model" / "data"
 
 
 def sizes(text: str) -> list[int]:
     """``128,160`` → [128, 160]. Raises ``ArgumentTypeError``."""
     parts = text.split(",")
     if not all(part.strip().isdecimal() and 32 <= int(part) <= 1024 for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of sides in pixels, 32 to 1024")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of sides in pixels, 32 to 1024")
     return sorted({int(part) for part in parts})
 
 
@@ -60,7 +58,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def measure_size(bundle: Bundle, size: int, checks: list[Check]) -> AtSize:
     # It imports TensorFlow, which takes seconds.
-    from benchmarks.model_sizes import encoders_at
+    from benchmarks.default_model.model_sizes import encoders_at
 
     with tempfile.TemporaryDirectory() as scratch:
         untrained, trained = encoders_at(bundle, size, Path(scratch))
@@ -73,10 +71,10 @@ def measure_size(bundle: Bundle, size: int, checks: list[Check]) -> AtSize:
     return AtSize(size, results, (first, second))
 
 
-def show(found: list[AtSize], own: int, title: str, markdown: bool) -> None:
+def show(measured: list[AtSize], own: int, title: str, markdown: bool) -> None:
     names = ("untrained", title)
-    grids = [quality_grid(at, names) for at in found if at.size == own]
-    grids.append(size_grid(found, names))
+    grids = [quality_grid(at, names) for at in measured if at.size == own]
+    grids.append(size_grid(measured, names))
     # A pipe has no width of its own; the table's is that of its longest cells.
     console = Console(width=None if sys.stdout.isatty() else 180)
     for grid in grids:
@@ -98,21 +96,21 @@ def main(arguments: list[str] | None = None) -> None:
         load_tensorflow()
         own = bundle.manifest.input_size
         wanted = sorted({own, *(given.sizes or [])})
-        found = [measure_size(bundle, size, checks) for size in wanted]
+        measured = [measure_size(bundle, size, checks) for size in wanted]
     except GemelloError as exc:
         sys.exit(str(exc))
-    show(found, own, bundle.title, given.markdown)
+    show(measured, own, bundle.title, given.markdown)
     if given.json:
-        facts = {
+        document = {
             "model": bundle.title,
             "model_id": bundle.manifest.model_id,
             "dimension": bundle.manifest.dimension,
             "backbone": bundle.manifest.backbone.name,
             "seed": given.seed,
             "missing": [str(item) for item in missing],
-            "sizes": as_json(found),
+            "sizes": as_json(measured),
         }
-        given.json.write_text(json.dumps(facts, indent=1) + "\n")
+        given.json.write_text(json.dumps(document, indent=1) + "\n")
     tell(missing)
     if missing and not given.allow_missing:
         sys.exit(1)

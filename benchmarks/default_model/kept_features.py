@@ -1,12 +1,12 @@
 """How many numbers of an embedding the pretrained features need, and how large a share of it.
 
-    .venv/bin/python benchmarks/kept_features.py [--model default] [--kept 64,128,256,512]
+    .venv/bin/python -m benchmarks.default_model.kept_features [--model default] [--kept 64,128,256,512]
         [--unlike 0.6,0.75,0.82,0.9]
 
 The features stand last in an embedding, in order of their principal axes, and their squared length is
 their share. So embeddings of a smaller ``keep_dimension`` or of another ``keep_unlike`` follow from
 those of the published model: what the same trained weights would give. Every picture of the checks
-of ``benchmarks/default_model.py`` is embedded once. The tables have recall@1 of each check; the first
+of ``benchmarks.default_model`` is embedded once. The tables have recall@1 of each check; the first
 has the bytes of an image in memory and the median time of a search among 100,000 vectors, too.
 """
 
@@ -26,11 +26,10 @@ from app.errors import GemelloError
 from app.index import FlatIndex
 from app.model_store import resolve
 from app.runtimes import load_encoder
-from benchmarks.check_sources import sources
-from benchmarks.check_tables import Grid
-from benchmarks.default_model import DATA
-from benchmarks.retrieval_checks import Check, find_checks
-from benchmarks.retrieval_scores import embed, scores
+from benchmarks.default_model.checks import Check, find_checks
+from benchmarks.default_model.scores import embed, scores
+from benchmarks.default_model.sources import DATA, sources
+from benchmarks.default_model.tables import Grid
 from trainer.config import NetworkConfig, read_stored
 from trainer.network.features import unit
 from trainer.progress import track
