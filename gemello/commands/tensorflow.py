@@ -34,7 +34,7 @@ def _quiet() -> Iterator[None]:
     TensorFlow writes its build and its search for drivers before any log level is in force.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
+    original = os.dup(2)
     with tempfile.TemporaryFile() as captured:
         os.dup2(captured.fileno(), 2)
         try:
@@ -43,8 +43,8 @@ def _quiet() -> Iterator[None]:
             raise
         except BaseException:
             captured.seek(0)
-            os.write(kept, captured.read())
+            os.write(original, captured.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original, 2)
+            os.close(original)

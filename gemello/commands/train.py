@@ -42,7 +42,10 @@ def register(app: typer.Typer) -> None:
             typer.Option("--set", metavar="KEY=VALUE", help="Any other option, over --config."),
         ] = None,
         resume: Annotated[
-            bool, typer.Option("--resume", help="Go on after the last epoch that was finished.")
+            bool,
+            typer.Option(
+                "--resume", help="Continue after the last finished epoch of an interrupted run."
+            ),
         ] = False,
         strategy: Annotated[
             str, typer.Option(help="Devices: none, mirrored or multi_worker (tf.distribute).")
@@ -70,7 +73,7 @@ def register(app: typer.Typer) -> None:
         }
         from_file = read_config_file(config) if config else {}
         checked = read_config(merged(from_file, nested(chosen)))
-        # Loading it takes seconds: what is misspelt above is told at once.
+        # Loading it takes seconds: a misspelt option is refused before.
         load_tensorflow()
         from trainer.errors import WorkerDone
         from trainer.run import STRATEGIES
@@ -93,8 +96,8 @@ def register(app: typer.Typer) -> None:
             return
         except KeyboardInterrupt:
             sys.stderr.write(
-                "gemello: interrupted; the same command with --resume goes on after the last "
-                "finished epoch.\n"
+                "gemello: interrupted; run the same command with --resume to continue after "
+                "the last finished epoch.\n"
             )
             raise SystemExit(130) from None
         show_published(bundle, as_json)

@@ -141,7 +141,7 @@ def test_ctrl_c_is_one_sentence_and_publishes_nothing(tmp_path: Path) -> None:
     assert "Traceback" not in said
     sentences = [line for line in said.splitlines() if line.startswith("gemello: ")]
     assert sentences == [said.splitlines()[-1]]
-    assert "the same command with --resume goes on" in sentences[0]
+    assert "run the same command with --resume to continue" in sentences[0]
     assert home.leftovers() == []
     assert home.saved() == 1
     assert not list(home.runs.glob(".*")), "nothing half-written"

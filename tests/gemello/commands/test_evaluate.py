@@ -35,39 +35,39 @@ def test_a_report_is_written_for_any_model(tmp_path: Path, tiny: dict[str, str])
 
 
 def test_queries_and_gallery_in_one_folder(tmp_path: Path, tiny: dict[str, str]) -> None:
-    test, out = tmp_path / "test", tmp_path / os.fsdecode(b"figures.json")
+    test = tmp_path / "test"
     queries, gallery = draw_classes(test / "queries", 4, 2), draw_classes(test / "gallery", 5, 3)
     (queries / "class000" / os.fsdecode(b"br\xff.png")).write_bytes(b"no image")
-    done = run("evaluate", "--model", "tiny", "--data", test, "--json", out, **tiny)
+    done = run("evaluate", "--model", "tiny", "--data", test, "--json", **tiny)
     assert done.returncode == 0, done.stderr
-    figures = json.loads(out.read_text())
+    figures = json.loads(done.stdout)
     assert (figures["queries"], figures["gallery"]) == (8, 15)
     assert figures["protocol"] == "every image of queries searched in gallery"
     low, high = figures["intervals"]["recall@1"]
     assert low <= figures["recall@1"] <= high
     places = ("--queries", queries, "--gallery", gallery)
-    again = run("evaluate", "--model", "tiny", *places, "--json", out, **tiny)
+    again = run("evaluate", "--model", "tiny", *places, "--json", **tiny)
     assert again.returncode == 0
-    assert json.loads(out.read_text()) == figures
+    assert json.loads(again.stdout) == figures
 
 
 def test_two_models_are_compared(tmp_path: Path, tiny: dict[str, str]) -> None:
     data = draw_classes(tmp_path / "data", 6, 3)
-    out, page = tmp_path / "c.json", tmp_path / "c.html"
-    places = ("--data", data, "--json", out, "--report", page)
+    page = tmp_path / "c.html"
+    places = ("--data", data, "--json", "--report", page)
     done = run("compare", "tiny/1", "tiny/2", *places, **tiny)
     assert done.returncode == 0, done.stderr
-    found = json.loads(out.read_text())
+    found = json.loads(done.stdout)
     assert found["models"] == ["tiny/1", "tiny/2"]
-    assert found["conclusion"] in done.stdout
+    assert "is better" in found["conclusion"] or "No difference" in found["conclusion"]
     change = found["figures"]["recall@1"]
     gain = change["second"]["value"] - change["first"]["value"]
     assert change["difference"]["value"] == pytest.approx(gain, abs=2e-4)
     assert 0 < change["difference"]["p_value"] <= 1
     assert "Found by tiny/2, missed by tiny/1" in page.read_text()
-    alone = run("evaluate", "--model", "tiny/1", "--data", data, "--json", out, **tiny)
+    alone = run("evaluate", "--model", "tiny/1", "--data", data, "--json", **tiny)
     assert alone.returncode == 0
-    assert json.loads(out.read_text())["recall@1"] == change["first"]["value"]
+    assert json.loads(alone.stdout)["recall@1"] == change["first"]["value"]
 
     same = run("compare", "tiny", "tiny/2", "--data", data, **tiny)
     assert "No difference shown between tiny/2 and tiny/2" in same.stdout
@@ -101,8 +101,6 @@ def test_files_that_cannot_be_written_are_refused_first(
         assert "must end in .html" in refused("--report", tmp_path / "report.pdf")
         missing = refused("--report", tmp_path / "none" / "report.html")
         assert f"the folder {tmp_path / 'none'} does not exist" in missing
-        assert "does not exist" in refused("--json", tmp_path / "none" / "figures.json")
-        assert "is a folder" in refused("--json", tmp_path)
 
 
 def test_wrong_models_and_data_are_refused(tmp_path: Path, tiny: dict[str, str]) -> None:
@@ -113,7 +111,7 @@ def test_wrong_models_and_data_are_refused(tmp_path: Path, tiny: dict[str, str])
         return refusal(run("compare", *arguments, **tiny))
 
     assert "no model 'none'" in refused("tiny", "none", "--data", data)
-    assert "no input side" in refused("tiny", "untrained:vgg16@wide", "--data", data)
+    assert "not an input size" in refused("tiny", "untrained:vgg16@wide", "--data", data)
     assert "--data" in refused("tiny", "tiny/1")
     assert "--data" in refused("tiny", "tiny/1", "--data", data, "--queries", data)
     assert "does not exist" in refused("tiny", "tiny/1", "--data", tmp_path / "none")

@@ -16,16 +16,15 @@ def tiny(tmp_path: Path) -> dict[str, str]:
     return {"GEMELLO_MODEL_STORE": str(tmp_path / "store")}
 
 
-def test_figures_are_printed_and_written(tmp_path: Path, tiny: dict[str, str]) -> None:
-    data, out = draw_classes(tmp_path / "data", 4, 3), tmp_path / "figures.json"
-    done = run("evaluate", "--model", "tiny", "--data", data, "--json", out, **tiny)
-    assert done.returncode == 0
-    figures = json.loads(out.read_text())
+def test_figures_are_printed(tmp_path: Path, tiny: dict[str, str]) -> None:
+    data = draw_classes(tmp_path / "data", 4, 3)
+    printed = run("evaluate", "--model", "tiny", "--data", data, "--json", **tiny)
+    assert printed.returncode == 0
+    figures = json.loads(printed.stdout)
     assert {"recall@1", "recall@5", "recall@10", "map@r", "r_precision"} <= set(figures)
     assert (figures["queries"], figures["gallery"]) == (12, 12)
-    assert f"{figures['recall@1']:.4f}" in done.stdout
-    alone = run("evaluate", "--model", "tiny", "--data", data, "--json", "-", **tiny)
-    assert json.loads(alone.stdout) == figures
+    table = run("evaluate", "--model", "tiny", "--data", data, **tiny)
+    assert f"{figures['recall@1']:.4f}" in table.stdout
 
 
 def test_rankings_are_written(tmp_path: Path, tiny: dict[str, str]) -> None:
