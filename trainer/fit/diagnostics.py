@@ -1,4 +1,4 @@
-"""The signs by which a run shows that it learns, and the alarm when it does not."""
+"""Diagnostics of a run: whether it learns, and an error where it does not."""
 
 import math
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ _ENOUGH = 20
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch looked like.
+    """The figures of one epoch.
 
     ``active`` is the part of anchors (or triplets) that still give a gradient, ``distance`` the mean
     pairwise distance in a batch, ``spread`` the mean standard deviation of a dimension times √D (1
     when unit vectors fill all directions), ``rank`` the effective rank, ``recall`` Recall@1 on the
-    validation classes, ``seconds`` what its steps took.
+    validation classes, ``seconds`` the time that its steps took.
     """
 
     stage: str
@@ -41,12 +41,12 @@ class Epoch:
 
 
 def spread(embeddings: npt.NDArray[np.floating]) -> float:
-    """Mean standard deviation over dimensions of [N, D], times √D."""
+    """Return the mean standard deviation over dimensions of [N, D], times √D."""
     return float(embeddings.std(axis=0).mean() * math.sqrt(embeddings.shape[1]))
 
 
 def effective_rank(embeddings: npt.NDArray[np.floating]) -> float:
-    """exp of the entropy of the normalised singular values of the centred [N, D].
+    """Return exp of the entropy of the normalised singular values of the centred [N, D].
 
     Roy & Vetterli, "The effective rank", EUSIPCO 2007. 1 when all lie on a line; 0 for one point.
     """
@@ -60,11 +60,11 @@ def effective_rank(embeddings: npt.NDArray[np.floating]) -> float:
 
 
 def check_finite(loss: float, embeddings: npt.NDArray[np.floating]) -> None:
-    """Stop a run whose numbers are none any more. Raises ``TrainingFailed``."""
+    """Raise ``TrainingFailed`` where the loss or an embedding is not finite."""
     if not math.isfinite(loss) or not np.isfinite(embeddings).all():
         raise TrainingFailed(
-            "The loss is not a number. Lower learning_rate and head_learning_rate (a tenth is a "
-            "good next try), and lengthen the warmup."
+            "The loss is not a number. Lower optimizer.learning_rate and "
+            "optimizer.head_learning_rate (a tenth is a good next try), and raise optimizer.warmup."
         )
 
 
@@ -76,7 +76,7 @@ def check(
     *,
     planned: int,
 ) -> None:
-    """Stop a run that has died or does not get off the ground.
+    """Stop a run that has collapsed or does not learn.
 
     ``untrained`` is the validation Recall@1 of the frozen features over ``queries`` queries,
     ``planned`` the number of epochs that the whole network is trained for.
@@ -86,9 +86,9 @@ def check(
     if last.distance < _COLLAPSED:
         raise TrainingFailed(
             f"The network collapsed: all embeddings lie within {last.distance:.4f} of each other "
-            f"(effective rank {last.rank:.1f}) and the loss is {last.loss:.4f}. Lower learning_rate "
-            "and head_learning_rate, keep head_epochs above 0, or use semi_hard mining for more "
-            "epochs."
+            f"(effective rank {last.rank:.1f}) and the loss is {last.loss:.4f}. Lower "
+            "optimizer.learning_rate and optimizer.head_learning_rate, set head_epochs above 0, or "
+            "raise loss.semi_hard_epochs."
         )
     stage = [e for e in epochs if e.stage == last.stage]
     if _is_stuck(stage, untrained, loss):
@@ -96,8 +96,8 @@ def check(
         raise TrainingFailed(
             f"The loss has stayed at {last.loss:.4f}, {level}, for {_PATIENCE} epochs with all "
             "triplets active, so positives are no nearer than negatives (mean distance "
-            f"{last.distance:.3f}, effective rank {last.rank:.1f}). Check the labels, lower margin "
-            "and learning_rate, or use semi_hard mining for more epochs."
+            f"{last.distance:.3f}, effective rank {last.rank:.1f}). Check the labels, lower "
+            "loss.margin and optimizer.learning_rate, or raise loss.semi_hard_epochs."
         )
     _check_recall(epochs, untrained, queries, planned)
 
@@ -148,8 +148,8 @@ def _check_recall(epochs: list[Epoch], untrained: float | None, queries: int, pl
         last = trained[-1]
         raise TrainingFailed(
             f"After {len(trained)} epochs the best validation recall@1 is {best:.3f}, clearly below "
-            f"the {untrained:.3f} of the untrained backbone, so training spoils what was there "
+            f"the {untrained:.3f} of the untrained backbone, so training makes the features worse "
             f"(loss {last.loss:.4f}, active {last.active:.0%}, effective rank {last.rank:.1f}). "
-            "Check that folders are classes of things that look alike; lower learning_rate; use "
+            "Check that folders are classes of things that look alike; lower optimizer.learning_rate; use "
             "network.head = 'linear'; do not freeze the backbone under a random head."
         )

@@ -49,7 +49,7 @@ def fit_network(
     step: Step | None = None
     for number in range(recorder.finished + 1, config.epochs + 1):
         if config.patience and recorder.stale >= config.patience:
-            say(f"no better validation recall for {recorder.stale} epochs, so it stops here")
+            say(f"no better validation recall for {recorder.stale} epochs, so training stops here")
             break
         mining = "semi_hard" if number <= config.loss.semi_hard_epochs else config.loss.mining
         if mine(task.objective, mining) or step is None:

@@ -90,7 +90,7 @@ def _application(
             raise WeightsError(
                 f"The ImageNet weights of {name} could not be downloaded; give a file with "
                 "--weights FILE, or use --backbone efficientnet_lite0, whose weights come with "
-                "the package."
+                "Gemello."
             ) from exc
 
     return build_application

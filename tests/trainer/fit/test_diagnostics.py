@@ -69,7 +69,7 @@ def test_effective_rank_counts_directions() -> None:
 def test_what_is_not_a_number_stops(bad: float) -> None:
     diagnostics.check_finite(0.1, unit(3, 4))
     for loss, embeddings in ((bad, unit(3, 4)), (0.1, np.full((3, 4), bad))):
-        with pytest.raises(TrainingFailed, match=r"not a number\. Lower learning_rate"):
+        with pytest.raises(TrainingFailed, match=r"not a number\. Lower optimizer\.learning_rate"):
             diagnostics.check_finite(loss, embeddings)
 
 
