@@ -18,6 +18,7 @@ from trainer.run import train
 SAMPLE = Path(__file__).parents[2] / "app" / "sample_gallery"
 
 
+@pytest.mark.slow
 def test_ten_classes_of_eight_images_can_be_overfitted(tmp_path: Path) -> None:
     data = draw_classes(tmp_path / "data", 10, 8)
     untrained = KerasEncoder(network.untrained("efficientnet_lite0", 64))
@@ -85,6 +86,7 @@ def trained_recall(
     return recall
 
 
+@pytest.mark.slow
 def test_it_beats_the_untrained_backbone_and_shuffled_labels_do_not(
     symbols: tuple[list[Record], list[Record]], tmp_path: Path
 ) -> None:

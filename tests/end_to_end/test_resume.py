@@ -93,6 +93,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     yield Home(tmp_path_factory.mktemp("home"))
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was_to_the_same_end(home: Home) -> None:
     said = home.interrupt(home.start(), 1, signal.SIGKILL)
     assert "network 1/3" in said
@@ -132,6 +133,7 @@ def heeds_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_is_one_sentence_and_publishes_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path)

@@ -131,6 +131,7 @@ print("same")
 """
 
 
+@pytest.mark.slow
 def test_on_two_devices_both_gradients_count_and_weights_stay_equal(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES + BOTH_COUNT, str(tmp_path)],
@@ -149,6 +150,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_two_devices(tmp_path: Path) -> None:
     data = draw_classes(tmp_path / "data", 10, 4)
     done = subprocess.run(
@@ -186,6 +188,7 @@ def workers(data: Path, *options: str) -> list[subprocess.Popen[str]]:
     return started
 
 
+@pytest.mark.slow
 def test_of_two_processes_the_first_publishes(tmp_path: Path) -> None:
     data = draw_classes(tmp_path / "data", 10, 4)
     started = workers(data)

@@ -1,5 +1,6 @@
 """Fitting, with a tiny backbone: every loss, every option, and what is kept of them."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.tiny_network import build, caches, config
 from trainer.batches import stream
@@ -22,6 +24,9 @@ from trainer.losses.objective import make_objective
 from trainer.network.embedder import Network
 from trainer.network.features import predict, unit
 
+# Eager steps, see ``eager``: augmentation is still a graph, which is meant.
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the")
+
 Data = tuple[ImageCache, ImageCache]
 Weights = list[np.ndarray]
 
@@ -29,6 +34,14 @@ Weights = list[np.ndarray]
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return caches(tmp_path_factory.mktemp("fit"), config())
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Steps run without a graph: for a few steps, building one takes longer than taking them."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def fitted(data: Data, **values: object) -> tuple[Network, Weights, History]:
@@ -47,24 +60,30 @@ def close(mine: Weights, theirs: Weights, tolerance: float = 1e-6) -> bool:
     return all(np.allclose(a, b, atol=tolerance, rtol=0) for a, b in zip(mine, theirs, strict=True))
 
 
+# One graph is enough where it is not the change of mining that is tested.
+AT_ONCE = {"semi_hard_epochs": 0, "epochs": 1}
+
+
 @pytest.mark.parametrize(
     "values",
     [
         {"mining": "all"},
-        {"mining": "semi_hard", "soft_margin": True},
-        {"mining": "batch_hard", "memory": 12},
-        {"mining": "distance_weighted", "semi_hard_epochs": 0},
-        {"loss": "contrastive", "margin": 0.5, "distillation": 1.0},
-        {"loss": "multi_similarity", "memory": 12, "hard_classes": 0.5, "ema": 0.9},
-        {"loss": "proxy_anchor", "head": "dense", "steps_per_epoch": None},
-        {"loss": "fixed_triplets", "frozen_stages": -1, "head": "dense"},
+        {"mining": "semi_hard", "soft_margin": True, "epochs": 1},
+        {"mining": "batch_hard", "memory": 12, **AT_ONCE},
+        {"mining": "distance_weighted", **AT_ONCE},
+        {"loss": "contrastive", "margin": 0.5, "distillation": 1.0, **AT_ONCE},
+        {"loss": "multi_similarity", "memory": 12, "hard_classes": 0.5, "ema": 0.9, **AT_ONCE},
+        {"loss": "proxy_anchor", "head": "dense", "steps_per_epoch": None, **AT_ONCE},
+        {"loss": "fixed_triplets", "frozen_stages": -1, "head": "dense", **AT_ONCE},
     ],
     ids=lambda values: "-".join(map(str, values.values())),
 )
 def test_every_loss_trains(values: dict[str, Any], data: Data) -> None:
     network, before, history = fitted(data, **values)
     stages = [epoch.stage for epoch in history.epochs]
-    assert stages == ["head"] * (values.get("loss") != "fixed_triplets") + ["network"] * 2
+    assert stages == ["head"] * (values.get("loss") != "fixed_triplets") + ["network"] * (
+        values.get("epochs", 2)
+    )
     for epoch in history.epochs:
         assert np.isfinite([epoch.loss, epoch.active, epoch.distance, epoch.rank]).all()
         assert epoch.distance > 0.01
@@ -73,6 +92,7 @@ def test_every_loss_trains(values: dict[str, Any], data: Data) -> None:
     assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.usefixtures("eager")
 def test_what_is_measured_is_the_network_on_the_validation_images(data: Data) -> None:
     network, _, history = fitted(data, epochs=3, learning_rate=0.03, head_learning_rate=0.1)
     validation = Validation(data[1])
@@ -95,6 +115,7 @@ def test_what_is_measured_is_the_network_on_the_validation_images(data: Data) ->
         ((6, 9, 9), [], 2),
     ],
 )
+@pytest.mark.usefixtures("eager")
 def test_the_last_weights_are_left_unless_they_are_clearly_worse_than_the_best(
     found: tuple[int, ...],
     clearly: list[bool],
@@ -121,6 +142,7 @@ def test_the_last_weights_are_left_unless_they_are_clearly_worse_than_the_best(
     assert next(verdicts, None) is None, "every later epoch below the best was asked about"
 
 
+@pytest.mark.usefixtures("eager")
 def test_without_validation_the_last_weights_are_left(data: Data) -> None:
     last, before, history = fitted(without_validation(data), head_epochs=0, epochs=2)
     assert (history.untrained, history.best, history.selected) == (None, None, None)
@@ -128,6 +150,7 @@ def test_without_validation_the_last_weights_are_left(data: Data) -> None:
     assert not close(last.embedder.get_weights(), before)
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_head_alone_leaves_the_backbone_as_it_is(data: Data) -> None:
     network, before, history = fitted(data, head_epochs=2, epochs=0)
     after = network.embedder.get_weights()
@@ -136,6 +159,7 @@ def test_the_head_alone_leaves_the_backbone_as_it_is(data: Data) -> None:
     assert [epoch.stage for epoch in history.epochs] == ["head", "head"]
 
 
+@pytest.mark.usefixtures("eager")
 def test_few_images_are_enough_for_the_head(data: Data) -> None:
     """``head_images`` of 9 are two classes of four images."""
     _, _, history = fitted(data, head_images=9, epochs=0)
@@ -154,6 +178,7 @@ def trained(data: Data, **values: object) -> set[str]:
     }
 
 
+@pytest.mark.usefixtures("eager")
 def test_frozen_stages_stay(data: Data) -> None:
     everything = {"conv0/kernel", "conv1/kernel", "head/kernel"}
     expected = {0: everything, 1: everything - {"conv0/kernel"}, -1: {"head/kernel"}}
@@ -161,6 +186,7 @@ def test_frozen_stages_stay(data: Data) -> None:
         assert trained(data, frozen_stages=stages) == variables
 
 
+@pytest.mark.usefixtures("eager")
 def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +219,7 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
     assert made[0].loss.mining == "batch_hard"
 
 
+@pytest.mark.usefixtures("eager")
 def test_mining_changes_when_it_should(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
     step = steps.network_step
@@ -202,9 +229,9 @@ def test_mining_changes_when_it_should(data: Data, monkeypatch: pytest.MonkeyPat
         return step(embedder, objective, *rest)
 
     monkeypatch.setattr(network_stage, "network_step", noted)
-    fitted(data, semi_hard_epochs=1, mining="all")
-    fitted(data, semi_hard_epochs=0, mining="all")
-    fitted(data, semi_hard_epochs=1, mining="semi_hard")
+    fitted(data, semi_hard_epochs=1, mining="all", steps_per_epoch=1)
+    fitted(data, semi_hard_epochs=0, mining="all", steps_per_epoch=1)
+    fitted(data, semi_hard_epochs=1, mining="semi_hard", steps_per_epoch=1)
     assert built == ["semi_hard", "all", "all", "semi_hard"]
 
 
@@ -221,6 +248,7 @@ def one_step(data: Data, **values: object) -> tuple[Weights, Weights]:
     return before, network.embedder.get_weights()
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_average_of_the_weights_is_kept_and_not_their_last(data: Data) -> None:
     before, after = one_step(data)
     _, averaged = one_step(data, ema=0.99)
@@ -230,6 +258,7 @@ def test_the_average_of_the_weights_is_kept_and_not_their_last(data: Data) -> No
     assert close(averaged, expected)
 
 
+@pytest.mark.usefixtures("eager")
 def test_half_a_blend_is_a_backbone_halfway_under_the_trained_head(data: Data) -> None:
     values: dict[str, Any] = {"head_epochs": 1, "epochs": 1}
     network, before, _ = fitted(without_validation(data), **values)
@@ -246,6 +275,7 @@ def test_half_a_blend_is_a_backbone_halfway_under_the_trained_head(data: Data) -
     assert close(blended.embedder.get_weights(), expected)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_blend_leaves_what_is_kept_beside_as_it_was(data: Data) -> None:
     values: dict[str, Any] = {"keep": 0.4, "keep_dimension": 8, "blend": 0.5, "epochs": 1}
     network, _, _ = fitted(data, **values)
@@ -256,16 +286,27 @@ def test_a_blend_leaves_what_is_kept_beside_as_it_was(data: Data) -> None:
     assert unit(kept) == pytest.approx(known, abs=1e-4)
 
 
+# Nothing changes, however long it trains.
+STILL = {
+    "head_epochs": 0,
+    "steps_per_epoch": 1,
+    "learning_rate": 1e-12,
+    "head_learning_rate": 1e-12,
+}
+
+
+@pytest.mark.usefixtures("eager")
 def test_patience_ends_a_run_that_gets_no_better(
     data: Data, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    still = {"head_epochs": 0, "epochs": 6, "learning_rate": 1e-12, "head_learning_rate": 1e-12}
+    still = {**STILL, "epochs": 4}
     _, _, history = fitted(data, patience=2, **still)
     assert len(history.epochs) == 3
     assert "no better validation recall for 2 epochs" in capfd.readouterr().err
-    assert len(fitted(data, **still)[2].epochs) == 6
+    assert len(fitted(data, **still)[2].epochs) == 4
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_single_image_takes_part_where_it_is_wanted(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +361,7 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     return seen
 
 
+@pytest.mark.usefixtures("eager")
 def test_every_epoch_has_crops_and_colours_of_its_own(
     data: Data, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +380,7 @@ def test_every_epoch_has_crops_and_colours_of_its_own(
     ],
     ids="-".join,
 )
+@pytest.mark.usefixtures("eager")
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     values: dict[str, Any],
     data: Data,
@@ -387,6 +430,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert close(last.embedder.get_weights(), again.embedder.get_weights())
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_run_that_was_interrupted_after_the_head_does_not_train_it_again(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -406,9 +450,9 @@ def test_a_run_that_was_interrupted_after_the_head_does_not_train_it_again(
     assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-5)
 
 
+@pytest.mark.usefixtures("eager")
 def test_patience_counts_what_came_before_the_interruption(data: Data, tmp_path: Path) -> None:
-    still = {"head_epochs": 0, "epochs": 6, "learning_rate": 1e-12, "head_learning_rate": 1e-12}
-    chosen = config(patience=2, **still)
+    chosen = config(patience=2, **STILL, epochs=4)
     checkpoint = Checkpoint(tmp_path / "state")
     stopped = fit(build(chosen), *data, chosen, checkpoint=checkpoint)
     again = fit(build(chosen), *data, chosen, checkpoint=checkpoint, state=checkpoint.load())

@@ -129,6 +129,7 @@ print("same")
 """
 
 
+@pytest.mark.slow
 def test_each_replica_of_a_strategy_has_its_own_memory() -> None:
     command = [sys.executable, "-c", TWO_REPLICAS]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -69,11 +69,21 @@ def test_red_is_not_blue(built: network.Network) -> None:
 @pytest.mark.parametrize(
     ("name", "application", "module", "channels"),
     [
-        ("resnet50", "ResNet50", "resnet", 2048),
+        pytest.param("resnet50", "ResNet50", "resnet", 2048, marks=pytest.mark.slow),
         ("vgg16", "VGG16", "vgg16", 512),
-        ("efficientnet_b0", "EfficientNetB0", "efficientnet", 1280),
-        ("efficientnet_v2_b0", "EfficientNetV2B0", "efficientnet_v2", 1280),
-        ("mobilenet_v3_large", "MobileNetV3Large", "mobilenet_v3", 960),
+        pytest.param(
+            "efficientnet_b0", "EfficientNetB0", "efficientnet", 1280, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "efficientnet_v2_b0",
+            "EfficientNetV2B0",
+            "efficientnet_v2",
+            1280,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "mobilenet_v3_large", "MobileNetV3Large", "mobilenet_v3", 960, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_file_and_a_download_of_the_same_weights_give_keras_own_features(
