@@ -33,7 +33,7 @@ def epoch_batches(
     hard: float = 0.0,
     single: float = 0.0,
 ) -> Iterator[Indices]:
-    """One epoch of index batches [classes · images], K neighbours in the array sharing a class.
+    """Yield one epoch of batches of indices [classes · images], K neighbours in the array sharing a class.
 
     Every class comes once in an epoch, in an order drawn anew; the last batch is filled up with
     other classes. With ``steps`` an epoch has that many batches, and the classes come round as
@@ -108,7 +108,7 @@ def _draw(indices: Indices, count: int, rng: np.random.Generator) -> Indices:
 
 
 def steps_per_epoch(labels: Sequence[int], classes: int, *, single: float = 0.0) -> int:
-    """Batches in which every class of two images or more comes once."""
+    """Return the number of batches in which every class of two images or more comes once."""
     counts = Counter(labels)
     paired = sum(count > 1 for count in counts.values())
     alone = len(counts) - paired if single else 0
@@ -121,7 +121,7 @@ def _steps(classes: int, size: int) -> int:
 
 
 def class_centroids(embeddings: npt.NDArray[Any], labels: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Mean of the embeddings [N, D] of each class 0…C-1, float32 [C, D]; every class has some."""
+    """Return the mean of the embeddings [N, D] of each class 0…C-1, float32 [C, D]; every class has some."""
     numbers = np.asarray(labels, np.int64)
     sums = np.zeros((int(numbers.max()) + 1, embeddings.shape[1]), np.float32)
     np.add.at(sums, numbers, embeddings)
@@ -129,7 +129,7 @@ def class_centroids(embeddings: npt.NDArray[Any], labels: Sequence[int]) -> npt.
 
 
 def neighbour_classes(centroids: npt.NDArray[np.float32], k: int) -> Indices:
-    """The ``k`` nearest other classes of each, nearest first, int64 [C, min(k, C - 1)].
+    """Return the ``k`` nearest other classes of each, nearest first, int64 [C, min(k, C - 1)].
 
     By Euclidean distance of the ``centroids`` [C, D]; equally near ones in order of number. Works
     through chunks of classes, so that no C × C matrix exists.

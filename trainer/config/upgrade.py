@@ -26,7 +26,7 @@ def read_stored(values: Mapping[str, object]) -> TrainConfig:
 
 
 def is_flat(values: Mapping[str, object]) -> bool:
-    """Whether ``values`` are a configuration of version 0.1."""
+    """Return whether ``values`` are a configuration of version 0.1."""
     return any(name in values for name in ("backbone", "input_size", "dimension"))
 
 

@@ -29,7 +29,7 @@ _BLOCK = 1 << 20
 
 
 def look(pixels: Pixels) -> Any:
-    """What to compare of an image uint8 [H, W, 3]: a record of ``LOOK``.
+    """Return what is compared of an image uint8 [H, W, 3]: a record of ``LOOK``.
 
     The hash is imagehash's 64-bit phash (Zauner, Implementation and benchmarking of perceptual
     image hash functions, 2010).

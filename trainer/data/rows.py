@@ -81,7 +81,7 @@ class RowFile:
         return (self[index] for index in range(self._count))
 
     def subset(self, indices: Array) -> Self:
-        """The rows at ``indices`` alone, in that order; nothing is copied on disk."""
+        """Return the rows at ``indices`` alone, in that order; nothing is copied on disk."""
         chosen = np.arange(self._count) if self._indices is None else self._indices
         other = copy.copy(self)
         other._indices = chosen[indices]

@@ -64,7 +64,7 @@ class Scan:
         return {kind: found[kind] for kind in KINDS}
 
     def summary(self) -> list[str]:
-        """A sentence for each kind that was found, with its number."""
+        """Return a sentence for each kind that occurs, with its number."""
         return [
             f"{count} {_TOLD[kind][count > 1]}; left out."
             for kind, count in self.counts.items()

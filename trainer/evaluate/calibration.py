@@ -102,7 +102,7 @@ def calibrate(
 def calibration_error(
     calibration: Calibration, vectors: Vectors, labels: Labels, seed: int
 ) -> float | None:
-    """Expected calibration error on test classes, embeddings float32 [N, D] and labels [N].
+    """Return the expected calibration error on test classes, embeddings float32 [N, D] and labels [N].
 
     The pairs are made as for the fit, in galleries of the size that the fit had, as far as there
     are images for it. None without two classes.
@@ -115,13 +115,13 @@ def calibration_error(
 
 
 def match_probabilities(calibration: Calibration, distances: Floats) -> Floats:
-    """``calibration.probability`` of distances [M]."""
+    """Return ``calibration.probability`` of distances [M]."""
     logits = calibration.intercept + calibration.slope * distances**calibration.power
     return np.asarray(expit(logits), np.float64)
 
 
 def expected_calibration_error(probabilities: Floats, matches: Matches, bins: int = 10) -> float:
-    """Σ over bins of (its pairs / all pairs) · |mean probability - part that matches|.
+    """Return Σ over bins of (its pairs / all pairs) · |mean probability - part that matches|.
 
     ``bins`` equal ones from 0 to 1, the last with its end. Naeini et al., AAAI 2015; Guo et al.,
     "On Calibration of Modern Neural Networks", arXiv:1706.04599. Raises ``ValueError`` without a
@@ -135,7 +135,7 @@ def expected_calibration_error(probabilities: Floats, matches: Matches, bins: in
 
 
 def fit_platt(values: Floats, matches: Matches) -> Platt:
-    """1 / (1 + exp(-(intercept + slope · value))) of greatest likelihood, for values [M].
+    """Return the 1 / (1 + exp(-(intercept + slope · value))) of greatest likelihood, for values [M].
 
     Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with its targets a little
     inside 0 and 1, so that values which separate perfectly have a finite fit, too.
@@ -160,7 +160,7 @@ def fit_platt(values: Floats, matches: Matches) -> Platt:
 
 
 def search_pairs(vectors: Vectors, labels: Labels, seed: int, gallery: int = GALLERY) -> Pairs:
-    """The pairs that searches show, as above. Vectors are float32 [N, D], labels [N].
+    """Return the pairs that searches show, as above. Vectors are float32 [N, D], labels [N].
 
     At most 5000 queries, in galleries of up to ``gallery`` images; memory holds one gallery.
     """
@@ -186,7 +186,7 @@ def search_pairs(vectors: Vectors, labels: Labels, seed: int, gallery: int = GAL
 
 
 def deal(labels: Labels, size: int, rng: np.random.Generator) -> Iterator[Indices]:
-    """Indices in ``labels``, in galleries of up to ``size``: whole classes in random order.
+    """Yield indices in ``labels``, in galleries of up to ``size``: whole classes in random order.
 
     At most ``PER_CLASS`` of a class, drawn at random, so that a common class does not crowd out the
     others. A rest too small for a gallery of about the size is left out, unless there is nothing
@@ -210,7 +210,7 @@ def deal(labels: Labels, size: int, rng: np.random.Generator) -> Iterator[Indice
 
 
 def non_match_distances(vectors: Vectors, labels: Labels, seed: int) -> Floats:
-    """Euclidean distances of random pairs with different labels; at most 200,000, unordered."""
+    """Return Euclidean distances of random pairs with different labels; at most 200,000, unordered."""
     rng = np.random.default_rng(seed)
     first, second = rng.integers(len(labels), size=(2, _RANDOM_PAIRS))
     different = np.asarray(labels[first] != labels[second], bool)

@@ -29,7 +29,7 @@ class Comparison:
     rows: Sequence[Row]
 
     def conclusion(self) -> str:
-        """One plain sentence on recall@1."""
+        """Return one plain sentence on recall@1."""
         change = self.rows[0].difference
         figures = f"{points(change.value)} points recall@1, 95 % {span(change)}, {p(change)}"
         if not change.shown:
@@ -38,7 +38,7 @@ class Comparison:
         return f"{better} is better: {figures}."
 
     def as_json(self) -> dict[str, Any]:
-        """Figures of both, differences with interval and p-value, and the conclusion."""
+        """Return the figures of both, differences with interval and p-value, and the conclusion."""
         return {
             "models": list(self.names),
             "protocol": self.second.protocol,
@@ -80,7 +80,7 @@ def compare(first: Measurement, second: Measurement, names: tuple[str, str]) -> 
 
 
 def intervals(measurement: Measurement) -> dict[str, Interval]:
-    """Every figure with its 95 % interval."""
+    """Return every figure with its 95 % interval."""
     return {
         figure: interval(values, measurement.labels)
         for figure, values in measurement.per_query().items()
@@ -88,12 +88,12 @@ def intervals(measurement: Measurement) -> dict[str, Interval]:
 
 
 def points(value: float) -> str:
-    """A difference of parts in percentage points, with its sign: ``+3.1``."""
+    """Return a difference of parts in percentage points, with its sign: ``+3.1``."""
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
 def span(values: Interval) -> str:
-    """A difference's interval in percentage points: ``+1.2 … +5.0``."""
+    """Return a difference's interval in percentage points: ``+1.2 … +5.0``."""
     return f"{points(values.low)} … {points(values.high)}"
 
 

@@ -71,7 +71,7 @@ def measure_records(
 def measure_cache(
     encoder: Encoder, cache: ImageCache, advance: Advance = lambda _: None
 ) -> Measurement:
-    """``measure_records`` of images that are decoded already, at the encoder's size."""
+    """Measure as ``measure_records`` does, but images that are decoded already, at the encoder's size."""
     paths = [record.path for record in cache.records]
     vectors = embed_cache(encoder, cache, advance)
     labels = np.array([record.label for record in cache.records], dtype=object)

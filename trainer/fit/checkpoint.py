@@ -46,7 +46,7 @@ class Checkpoint:
         self._old = folder.with_name(f".{folder.name}-old")
 
     def save(self, state: State) -> None:
-        """Written aside, flushed, and renamed: a crash leaves the state before or after.
+        """Write the state aside, flush it, and rename it: a crash leaves the state before or after.
 
         Raises ``DataError`` when the disk is full or may not be written to.
         """
@@ -82,7 +82,7 @@ class Checkpoint:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def load(self) -> State | None:
-        """The last state; None when there is none, or one that another version of Gemello wrote.
+        """Return the last state; None when there is none, or one that another version of Gemello wrote.
 
         Raises ``DataError`` when it is damaged.
         """

@@ -13,7 +13,7 @@ _WEIGHT_DECAY = 1e-4
 
 
 def make_optimizer(rate: float, steps: int, config: OptimizerConfig) -> keras.optimizers.Optimizer:
-    """AdamW (Loshchilov & Hutter, arXiv:1711.05101) over ``steps`` steps, ``rate`` at its peak.
+    """Return AdamW (Loshchilov & Hutter, arXiv:1711.05101) over ``steps`` steps, ``rate`` at its peak.
 
     The rate rises linearly over ``config.warmup`` of the steps, then falls as a cosine
     (arXiv:1608.03983) to a hundredth.
@@ -48,7 +48,7 @@ class Parts:
         return [variable for optimizer, _ in self._parts for variable in optimizer.variables]
 
     def apply(self, gradients: list[Tensor]) -> None:
-        """One step; ``gradients`` in the order of ``variables``."""
+        """Take one step; ``gradients`` in the order of ``variables``."""
         start = 0
         for optimizer, variables in self._parts:
             mine = gradients[start : start + len(variables)]

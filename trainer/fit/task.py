@@ -35,7 +35,7 @@ class Task:
     objective: keras.layers.Layer | None
 
     def features(self, indices: Indices | None = None) -> FeatureFile:
-        """Pooled features of the training images, or of those at ``indices``, on disk."""
+        """Return pooled features of the training images, or of those at ``indices``, on disk."""
         images = self.train.images if indices is None else self.train.images.subset(indices)
         stored = FeatureFile(self.train.folder, self.network.features.output_shape[1])
         with track("pretrained features", len(images)) as advance:

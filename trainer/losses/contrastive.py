@@ -15,7 +15,7 @@ Tensor = Any
 def contrastive(
     distances: Tensor, positives: Tensor, negatives: Tensor, margin: float
 ) -> LossStats:
-    """½ · mean of d² over positive pairs + ½ · mean of (margin − d)² over negatives within it.
+    """Return ½ · mean of d² over positive pairs + ½ · mean of (margin − d)² over negatives within it.
 
     ``distances`` is float32 [N, M], the masks bool [N, M]. Hadsell et al., "Dimensionality Reduction
     by Learning an Invariant Mapping" (CVPR 2006), drew as many pairs of each kind; a batch holds

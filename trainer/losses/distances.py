@@ -22,12 +22,12 @@ def pairwise(anchors: Tensor, references: Tensor) -> Tensor:
 
 
 def paired(first: Tensor, second: Tensor) -> Tensor:
-    """Euclidean distances, float32 [N], row by row, of float [N, D] and float [N, D]."""
+    """Return Euclidean distances, float32 [N], row by row, of float [N, D] and float [N, D]."""
     return _safe_sqrt(_squares(ops.cast(first, "float32") - ops.cast(second, "float32")))
 
 
 def cosine_similarity(anchors: Tensor, references: Tensor) -> Tensor:
-    """Cosines, float32 [N, M], of float [N, D] and float [M, D]; they need not be unit vectors."""
+    """Return cosines, float32 [N, M], of float [N, D] and float [M, D]; they need not be unit vectors."""
     anchors, references = ops.cast(anchors, "float32"), ops.cast(references, "float32")
     unit, others = ops.normalize(anchors, axis=1), ops.normalize(references, axis=1)
     return ops.matmul(unit, ops.transpose(others))
@@ -42,7 +42,7 @@ def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
 
 
 def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Which pairs of int labels [N] are positive and which negative, bool [N, N] each.
+    """Return which pairs of the int labels [N] are positive and which negative, bool [N, N] each.
 
     A row with itself is neither.
     """

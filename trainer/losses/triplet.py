@@ -42,7 +42,7 @@ _NEAREST, _CROWD = 0.5, math.sqrt(2)
 def all_triplets(
     distances: Tensor, positives: Tensor, negatives: Tensor, margin: float | None
 ) -> LossStats:
-    """Mean of max(0, d(a,p) − d(a,n) + margin) over the triplets with a loss above 0.
+    """Return the mean of max(0, d(a,p) − d(a,n) + margin) over the triplets with a loss above 0.
 
     ``active`` is their part of all triplets. Memory grows with N · M · the most positives of any
     anchor.
@@ -57,7 +57,7 @@ def all_triplets(
 def semi_hard(
     distances: Tensor, positives: Tensor, negatives: Tensor, margin: float | None
 ) -> LossStats:
-    """Mean over anchor-positive pairs of max(0, d(a,p) − d(a,n) + margin).
+    """Return the mean over anchor-positive pairs of max(0, d(a,p) − d(a,n) + margin).
 
     The negative is the nearest one farther than the positive; where there is none, the farthest
     of all, which is the least hard (as in FaceNet's common implementations). ``active`` is the
@@ -77,7 +77,7 @@ def semi_hard(
 def batch_hard(
     distances: Tensor, positives: Tensor, negatives: Tensor, margin: float | None
 ) -> LossStats:
-    """Mean over anchors of max(0, farthest positive − nearest negative + margin).
+    """Return the mean over anchors of max(0, farthest positive − nearest negative + margin).
 
     ``active`` is the part of anchors with a loss.
     """
@@ -97,7 +97,7 @@ def distance_weighted(
     dimension: int,
     seed: keras.random.SeedGenerator,
 ) -> LossStats:
-    """Mean over anchor-positive pairs, each with one negative drawn by its distance (Wu et al.).
+    """Return the mean over anchor-positive pairs, each with one negative drawn by its distance (Wu et al.).
 
     ``dimension`` is that of the embeddings. ``active`` is the part of pairs with a loss.
     """

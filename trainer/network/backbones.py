@@ -21,7 +21,7 @@ _KERAS = "keras.applications, trained on ImageNet"
 
 
 def build_backbone(name: Backbone, size: int, weights: str | None = None) -> keras.Model:
-    """The pretrained network without its classifier, float32 [N, size, size, 3] in, maps out.
+    """Return the pretrained network without its classifier, float32 [N, size, size, 3] in, maps out.
 
     ``weights`` is a file to take instead of a download. Raises ``WeightsError``.
     """
@@ -29,12 +29,12 @@ def build_backbone(name: Backbone, size: int, weights: str | None = None) -> ker
 
 
 def preprocessed(name: Backbone, images: Tensor) -> Tensor:
-    """uint8 images as the backbone's weights want them, float32."""
+    """Return the uint8 images as the backbone's weights want them, float32."""
     return _BACKBONES[name].preprocess(images)
 
 
 def provenance(name: Backbone) -> Provenance:
-    """Where a backbone's weights came from, and under which licence."""
+    """Return where a backbone's weights came from, and under which licence."""
     return Provenance(name=name, weights=_BACKBONES[name].source, licence=_BACKBONES[name].licence)
 
 

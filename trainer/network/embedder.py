@@ -44,7 +44,7 @@ class Network:
 
 
 def cut(backbone: keras.Model, stages: int) -> int | None:
-    """The place in ``backbone.layers`` of the last layer of the first ``stages``; None for none.
+    """Return the index in ``backbone.layers`` of the last layer of the first ``stages``; None for none.
 
     -1 stands for all of them.
     """
@@ -69,7 +69,7 @@ def _stages(backbone: keras.Model) -> Iterator[int]:
 
 
 def build(config: NetworkConfig) -> Network:
-    """The whole network, its backbone pretrained and its head drawn from the global seed.
+    """Return the whole network, its backbone pretrained and its head drawn from the global seed.
 
     With ``config.keep`` the embedding is √(1 − keep) · trained, then √keep · pretrained: squared
     distances are the weighted mean of both, and what the backbone knows of pictures unlike the

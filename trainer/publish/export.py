@@ -36,7 +36,7 @@ def export(model: keras.Model, folder: Path) -> None:
 
 
 def _save_keras(model: keras.Model, path: Path) -> None:
-    """For further training. Keras stores its zip unpacked; numbers exact in float16 pack to half."""
+    """Save it for further training. Keras stores its zip unpacked; numbers exact in float16 pack to half."""
     loose = path.with_name("loose.keras")
     model.save(loose)
     with (

@@ -34,7 +34,7 @@ class Headline:
 
 
 def figure_rows(report: Report, comparison: Comparison | None) -> list[FigureRow]:
-    """Every figure with its 95 % interval, of both models where there are two."""
+    """Return every figure with its 95 % interval, of both models where there are two."""
     if comparison is None:
         return [
             FigureRow(NAMES.get(name, name), _cell(value))
@@ -57,7 +57,7 @@ def _cell(interval: Interval) -> tuple[str, str]:
 
 
 def recall_rows(report: Report) -> list[tuple[int, list[str]]]:
-    """Recall@k for a few k: of ``before`` where there is one, then of ``after``."""
+    """Return recall@k for a few k: of ``before`` where there is one, then of ``after``."""
     measured = [m for m in (report.before, report.after) if m is not None]
     return [
         (k, [percent(float(m.hits(k).mean())) for m in measured])
@@ -67,7 +67,7 @@ def recall_rows(report: Report) -> list[tuple[int, list[str]]]:
 
 
 def headline(report: Report, comparison: Comparison | None) -> Headline:
-    """What was measured, and recall@1 before → after with its interval."""
+    """Return recall@1 before → after with its interval, and on what it was measured."""
     after = report.after
     classes = len(set(after.labels.tolist()))
     asked = (
@@ -95,5 +95,5 @@ def _verdict(change: Difference) -> str:
 
 
 def too_few_classes(measurement: Measurement) -> bool:
-    """Whether intervals over classes are rough: a handful of classes can only be drawn so often."""
+    """Return whether intervals over classes are rough: a handful of classes can only be drawn so often."""
     return len(set(measurement.labels.tolist())) < _FEW_CLASSES

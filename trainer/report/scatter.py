@@ -42,7 +42,7 @@ class Points:
 
 
 def points(measurement: Measurement, limit: int = LIMIT, seed: int = 0) -> Points:
-    """Whole classes drawn at random, up to six images of each, until there are ``limit``.
+    """Return whole classes drawn at random, up to six images of each, until there are ``limit``.
 
     Queries and gallery are drawn alike, each file once.
     """
@@ -70,7 +70,7 @@ def points(measurement: Measurement, limit: int = LIMIT, seed: int = 0) -> Point
 
 
 def layout(embeddings: Vectors, seed: int = 0) -> Positions:
-    """[N, D] → [N, 2] in 0–1, neighbours near each other.
+    """Return positions [N, 2] in 0–1 of ``embeddings`` [N, D], neighbours near each other.
 
     PCA to 50 dimensions, then t-SNE (van der Maaten & Hinton, JMLR 9, 2008); PCA alone for fewer
     than ten points. Embeddings that are all the same lie in the middle.
@@ -97,7 +97,7 @@ def layout(embeddings: Vectors, seed: int = 0) -> Positions:
 
 
 def draw(drawn: Points, thumbnails: Thumbnails, theme: Theme) -> Image.Image:
-    """Each image at its point; a line joins it to the middle of its class."""
+    """Return a picture with each image at its point; a line joins it to the middle of its class."""
     canvas = Image.new("RGB", (_CANVAS, _CANVAS), theme.paper)
     pen = ImageDraw.Draw(canvas)
     at = _THUMB / 2 + drawn.positions * (_CANVAS - _THUMB)

@@ -40,7 +40,7 @@ class Sheet:
 
 
 def sheets(report: Report, thumbnails: Thumbnails) -> list[Sheet]:
-    """Worst and best queries of ``after``; those that only one of two models finds."""
+    """Return the worst and best queries of ``after``; those that only one of two models finds."""
     after, before = report.after, report.before
     first, second = report.names
     lines = [(None, after)]
@@ -70,19 +70,19 @@ def sheets(report: Report, thumbnails: Thumbnails) -> list[Sheet]:
 
 
 def worst(measurement: Measurement, count: int = _WORST) -> list[int]:
-    """Queries whose first right answer is farthest down, then by MAP@R; one of each class."""
+    """Return the queries whose first right answer is farthest down, then by MAP@R; one of each class."""
     order = np.lexsort((measurement.average_precision, -measurement.ranks))
     return _one_per_class(measurement, order.tolist())[:count]
 
 
 def best(measurement: Measurement, count: int = _BEST) -> list[int]:
-    """Queries with the highest MAP@R, those with the nearest answer first; one of each class."""
+    """Return the queries with the highest MAP@R, those with the nearest answer first; one of each class."""
     order = np.lexsort((measurement.top_distances[:, 0], -measurement.average_precision))
     return _one_per_class(measurement, order.tolist())[:count]
 
 
 def changed(misses: Measurement, finds: Measurement) -> list[int]:
-    """Queries right at rank 1 in ``finds`` and not in ``misses``, the farthest down there first."""
+    """Return the queries right at rank 1 in ``finds`` and not in ``misses``, the farthest down there first."""
     indices = np.flatnonzero(finds.hits(1) & ~misses.hits(1))
     order: list[int] = indices[np.argsort(-misses.ranks[indices], kind="stable")].tolist()
     return order

@@ -9,7 +9,7 @@ from trainer.evaluate.bootstrap import Interval
 
 
 def table_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested values as lines: ``images › train`` → ``2,226``."""
+    """Return nested values as rows: ``images › train`` → ``2,226``."""
     lines: list[tuple[str, str]] = []
     for key, value in values.items():
         name = f"{prefix}{key}"
@@ -47,12 +47,12 @@ def ends(interval: Interval) -> str:
 
 
 def clean(text: str) -> str:
-    """Valid Unicode, which a file's name on Linux need not be."""
+    """Return ``text`` as valid Unicode, which a file's name on Linux need not be."""
     return os.fsencode(text).decode(errors="replace")
 
 
 def common_folder(files: Iterable[Path]) -> str:
-    """The folder that all ``files`` lie in; empty where they have none in common."""
+    """Return the folder that all ``files`` lie in; empty where they have none in common."""
     try:
         folder = os.path.commonpath([str(path.parent) for path in files])
     # Paths with a root and paths without have nothing in common.
@@ -62,5 +62,5 @@ def common_folder(files: Iterable[Path]) -> str:
 
 
 def shown(text: Path | str, folder: str) -> str:
-    """``text`` without ``folder``: where somebody keeps the images means nothing elsewhere."""
+    """Return ``text`` without ``folder``: where somebody keeps the images means nothing elsewhere."""
     return clean(str(text).replace(f"{folder}{os.sep}", "") if folder else str(text))
