@@ -29,9 +29,7 @@ class Prepared:
     splits: dict[Split, ImageCache]
 
     def as_manifest(self) -> dict[str, Any]:
-        """Return what a manifest says of the data; of the folder, whose path means nothing elsewhere,
-        its name alone.
-        """
+        """Return the manifest's part on the data, with the folder's name but not its path."""
         return {
             "source": self.source.resolve().name,
             "content_sha256": self.splits["train"].content,

@@ -190,7 +190,7 @@ def _has_images(folder: Path) -> bool:
 
 
 def _is_large(path: Path) -> bool:
-    """A file that is no picture counts as one, and is named when it is read."""
+    """A file that is not a picture counts as one, and is named when it is read."""
     try:
         with Image.open(path) as image:
             return max(image.size) >= _LEAST

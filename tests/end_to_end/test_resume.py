@@ -1,4 +1,4 @@
-"""``gemello train`` interrupted by a power cut or by Ctrl-C, and taken up again; with a tiny backbone."""
+"""``gemello train`` interrupted by a power cut or by Ctrl-C, and resumed; with a tiny backbone."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Random changes of a batch, drawn anew for every image: place, colour, and what copies suffer."""
+"""Random augmentation of a batch: geometry, colour, and the wear of copies."""
 
 import math
 from typing import Any

@@ -31,7 +31,7 @@ def stream(
 ) -> tf.data.Dataset:
     """Return one epoch of (images uint8 [B, S, S, 3], labels int32 [B], teacher float32 [B, F or 0]).
 
-    ``batches`` are drawn beforehand: what is wrong with them is then no error of TensorFlow's.
+    ``batches`` are drawn beforehand: an error in drawing them is then not wrapped in one of TensorFlow's.
     """
     cached = examples.images.shape[1:]
 

@@ -1,4 +1,4 @@
-"""``[loss]``: what is minimised, and over which pairs or triplets."""
+"""``[loss]``: the loss function, and the pairs or triplets that it is computed of."""
 
 from typing import Literal
 

@@ -33,4 +33,4 @@ REMOVED: dict[str, object] = {
     "metric": "euclidean",
     "weight_decay": 1e-4,
 }
-"""Option that is gone → what it was where nobody had set it."""
+"""Option that no longer exists → its default in version 0.1."""

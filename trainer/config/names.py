@@ -1,4 +1,4 @@
-"""The names of all options, and what is said of one that does not exist."""
+"""The names of all options, and the message on one that does not exist."""
 
 import difflib
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ Backbone = Literal[
 
 
 class NetworkConfig(Section):
-    """What is built; the published network differs in what ``[publish]`` says."""
+    """The network that is trained; ``[publish]`` says how the published one differs."""
 
     backbone: Backbone = Field("efficientnet_lite0", description="Pretrained network underneath.")
     weights: str | None = Field(

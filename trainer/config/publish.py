@@ -6,7 +6,7 @@ from trainer.config.section import Section
 
 
 class PublishConfig(Section):
-    """What is decided after training."""
+    """Options that take effect after training."""
 
     serving_size: int | None = Field(
         None,

@@ -16,7 +16,7 @@ import numpy as np
 
 from app.errors import ImageError, ImageUndecodable
 from app.images import ImageLimits, Pixels, prepare
-from trainer.data.near_duplicates import LOOK, look
+from trainer.data.near_duplicates import SIGNATURE, signature
 from trainer.data.records import Record
 from trainer.errors import DataError
 from trainer.progress import say
@@ -29,7 +29,7 @@ METADATA = np.dtype(
     [
         ("record", "<i8"),
         ("sha256", "u1", (32,)),
-        ("look", LOOK),
+        ("signature", SIGNATURE),
         ("width", "<u4"),
         ("height", "<u4"),
     ]
@@ -232,6 +232,6 @@ def _decode(record: Record, size: int) -> tuple[Pixels, Any] | ImageError:
     pixels = np.ascontiguousarray(prepared.pixels)
     row = np.zeros((), METADATA)
     row["sha256"] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
-    row["look"] = look(pixels)
+    row["signature"] = signature(pixels)
     row["width"], row["height"] = prepared.width, prepared.height
     return pixels, row

@@ -1,4 +1,4 @@
-"""Rows of arrays in a file, read by position: memory holds what was asked for, nothing else.
+"""Rows of arrays in a file, read by index: memory holds the rows that were asked for, nothing else.
 
 A memory map would do the same in fewer lines, but its pages count as the process's memory until
 the kernel takes them back, so that a run on 100,000 images would seem to need ten times that of

@@ -1,4 +1,4 @@
-"""What is wrong with the images: unreadable, twice there, in two classes, or in two splits.
+"""Finds unusable images: unreadable, duplicated, in two classes, or in two splits.
 
 Nothing of it stops a run. Every file is named and left out, and the rest is trained on.
 """
@@ -78,13 +78,13 @@ def scan(
     folder: Path,
     advance: Callable[[int], None],
 ) -> Scan:
-    """Decode every image once, each split at its size in ``sizes``, and leave out what is wrong.
+    """Decode every image once, each split at its size in ``sizes``, and leave out the unusable ones.
 
     ``records`` are divided already. Left out are files that do not decode; the second and later of
     the same bytes (SHA-256), be they of one class or, as a contradiction, of two; then of
     training what is a near-duplicate (``trainer.data.near_duplicates``) of a validation or test image,
-    and of validation what is one of a test image, so that nothing is asked that was learnt by
-    heart. ``folder`` keeps decoded images and hashes: a second run reads no file. ``advance`` is
+    and of validation what is one of a test image, so that no query was seen
+    in training. ``folder`` keeps decoded images and hashes: a second run reads no file. ``advance`` is
     told how many images are done, ``len(records)`` in all. Raises ``DataError`` as ``open_cache``.
     """
     if any(record.split is None for record in records):
@@ -100,7 +100,7 @@ def scan(
     caches = {split: _kept(cache, keep[split]) for split, cache in caches.items()}
     for split, held_out in _HONEST:
         mine, theirs = caches[split], caches[held_out]
-        twins = first_twins(mine.metadata[:]["look"], theirs.metadata[:]["look"])
+        twins = first_twins(mine.metadata[:]["signature"], theirs.metadata[:]["signature"])
         left_out += [
             LeftOut(
                 mine.records[index].path,

@@ -5,7 +5,7 @@ clusters are drawn whole as in Davison & Hinkley, Bootstrap Methods and their Ap
 section 3.8.
 
 Whole classes are drawn, not single queries: the queries of one class share their right answers,
-so they succeed and fail together, and what is asked is how the model does on *other classes*.
+so they succeed and fail together, and the question is how the model does on *other classes*.
 Drawing single queries would take each for independent evidence and give intervals that are too
 narrow. With one query per class the two are the same. ``scipy.stats.bootstrap`` draws single
 values only.

@@ -69,7 +69,7 @@ def calibrate(
 ) -> Calibration | None:
     """Fit on embeddings float32 [N, D] of validation classes, with their labels [N].
 
-    None when they are too few, or when a smaller distance is no sign of a match; ``explain`` is
+    None when they are too few, or when a smaller distance does not make a match likelier; ``explain`` is
     told which, in one sentence.
     """
     if len(np.unique(labels)) < MIN_CLASSES:

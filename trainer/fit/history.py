@@ -32,7 +32,7 @@ class History:
         return [asdict(epoch) for epoch in self.epochs]
 
     def as_manifest(self) -> dict[str, Any]:
-        """Return what a model's manifest says of its training."""
+        """Return the part of a model's manifest on its training."""
         return {
             "untrained_validation_recall@1": self.untrained,
             "best_validation_recall@1": self.best,
@@ -41,7 +41,7 @@ class History:
         }
 
     def as_state(self) -> dict[str, Any]:
-        """Return what ``of_state`` reads, ready for JSON."""
+        """Return the document that ``of_state`` reads, ready for JSON."""
         return {
             "untrained": self.untrained,
             "epochs": self.as_rows(),

@@ -24,7 +24,7 @@ from trainer.progress import say, track
 def fit_network(
     task: Task, recorder: Recorder, teacher: FeatureFile | None, state: State | None
 ) -> None:
-    """Train what is not frozen; ``teacher`` [N, F] are the features to stay near to.
+    """Train the layers that are not frozen; ``teacher`` [N, F] are the features to stay near to.
 
     Goes on after the last recorded epoch with the optimisers and averages of ``state``. Every
     epoch has random numbers of its own, so that it is the same after an interruption. Raises

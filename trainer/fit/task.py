@@ -1,4 +1,4 @@
-"""What both stages of training work on."""
+"""The inputs of both stages of training."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Task:
     """``labels`` int32 [N] number the classes of ``train`` from 0.
 
     One ``objective`` serves both stages, so that its proxies and its memory go on; it is None for
-    fixed triplets, which are no loss of a batch and its labels.
+    fixed triplets, which are not a loss of a batch and its labels.
     """
 
     network: Network

@@ -1,4 +1,4 @@
-"""Training: the head on frozen features first, then the whole network; the weights to publish are left."""
+"""Training: first the head on frozen features, then the whole network."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What every loss answers, and the mean over what counts."""
+"""The result of every loss, and means over masks."""
 
 from typing import Any, NamedTuple
 

@@ -85,7 +85,7 @@ def _save_tensorflow(model: keras.Model, folder: Path) -> None:
     plain = tf.Module()
     plain.weights = serving._trainable + serving._fixed
     tf.saved_model.save(plain, str(folder), signatures={"serving_default": signature})
-    # Empty folders are no files, so a bundle could not vouch for them.
+    # A bundle lists files and their hashes; an empty folder would not be listed.
     shutil.rmtree(folder / "assets", ignore_errors=True)
 
 

@@ -29,7 +29,7 @@ class Retrieval:
     untrained: Measurement
 
     def evaluation(self) -> Evaluation:
-        """Return what the manifest says of it."""
+        """Return the manifest's part on it."""
         figures, plain = self.trained.figures(), self.untrained.figures()
         return Evaluation(
             protocol=f"test classes held out of training; {figures['protocol']}",

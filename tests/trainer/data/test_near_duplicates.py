@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from app.images import Pixels, prepare
 from trainer.data import near_duplicates
-from trainer.data.near_duplicates import COLOUR, HAMMING, LOOK, first_twins, look
+from trainer.data.near_duplicates import COLOUR, HAMMING, SIGNATURE, first_twins, signature
 
 SAMPLE = sorted(Path("app/sample_gallery").rglob("*.png"))
 
@@ -32,13 +32,13 @@ def saved(image: Image.Image, form: str = "JPEG", quality: int = 90) -> bytes:
 
 
 def look_of(data: bytes, size: int = 128) -> np.ndarray:
-    return np.array([look(prepare(data, size).pixels)])
+    return np.array([signature(prepare(data, size).pixels)])
 
 
 def test_the_hash_is_imagehash_s() -> None:
     pixels = prepare(saved(photograph(1)), 64).pixels
     expected = int(str(imagehash.phash(Image.fromarray(pixels))), 16)
-    assert int(look(pixels)["phash"]) == expected
+    assert int(signature(pixels)["phash"]) == expected
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -84,21 +84,21 @@ def test_plain_pictures_are_left_alone(kind: str) -> None:
         pixels = np.random.default_rng(0).integers(245, 255, (64, 64, 3), dtype=np.uint8)
     if kind == "fine stripes":
         pixels[:, ::2] = 40
-    assert look(pixels)["plain"]
-    one = np.array([look(pixels)])
+    assert signature(pixels)["plain"]
+    one = np.array([signature(pixels)])
     assert first_twins(one, one).tolist() == [-1]
 
 
 def test_a_small_thing_on_white_is_not_plain() -> None:
     pixels: Pixels = np.full((64, 64, 3), 255, np.uint8)
     pixels[28:36, 28:36] = 0
-    assert not look(pixels)["plain"]
+    assert not signature(pixels)["plain"]
 
 
-def looks(count: int, seed: int) -> np.ndarray:
+def signatures(count: int, seed: int) -> np.ndarray:
     """Hashes and colours drawn so that all kinds of pairs occur."""
     rng = np.random.default_rng(seed)
-    found = np.zeros(count, LOOK)
+    found = np.zeros(count, SIGNATURE)
     base = np.random.default_rng(99).integers(0, 2**63, 4, dtype=np.uint64)
     flips = rng.random((count, 64)) < rng.choice([0.02, 0.06, 0.2], (count, 1))
     masks = np.packbits(flips, axis=1).view(np.uint64)[:, 0]
@@ -111,7 +111,7 @@ def looks(count: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize("block", [1, 50, 1 << 20])
 def test_twins_equal_a_naive_loop(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near_duplicates, "_BLOCK", block)
-    mine, theirs = looks(70, 1), looks(40, 2)
+    mine, theirs = signatures(70, 1), signatures(40, 2)
     expected = []
     for a in mine:
         twins = [
@@ -131,7 +131,7 @@ def test_twins_equal_a_naive_loop(block: int, monkeypatch: pytest.MonkeyPatch) -
 
 def test_many_images_take_seconds() -> None:
     rng = np.random.default_rng(0)
-    many, few = np.zeros(20_000, LOOK), np.zeros(2_000, LOOK)
+    many, few = np.zeros(20_000, SIGNATURE), np.zeros(2_000, SIGNATURE)
     many["phash"], few["phash"] = (
         rng.integers(0, 2**63, len(part), dtype=np.uint64) for part in (many, few)
     )
