@@ -19,10 +19,9 @@ from trainer.data.records import read_data
 from trainer.errors import ReportError
 from trainer.evaluate.measurement import Measurement
 from trainer.evaluate.retrieval import measure_records
-from trainer.report import Report, drawings, plots, scatter, sheets, write_report
+from trainer.report import Report, drawings, scatter, sheets, write_report
 from trainer.report.classes import class_table
 from trainer.report.drawings import DrawnPlot
-from trainer.report.text import common_folder, shown, table_rows
 
 VOID = {"meta", "img", "source", "link", "br", "input"}
 
@@ -64,12 +63,6 @@ class Page(HTMLParser):
     def addresses(self) -> list[str]:
         names = ("src", "srcset", "href", "action", "data", "poster", "background")
         return [str(a[name]) for _, a in self.tags for name in names if name in a]
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
-    data = draw_classes(tmp_path_factory.mktemp("measured") / "data", 15, 3)
-    return measure_records(FakeEncoder(), read_data(data))
 
 
 def full(measured: Measurement) -> Report:
@@ -195,19 +188,6 @@ def test_answers_are_framed_and_marked(measured: Measurement, tmp_path: Path) ->
     assert page.text.count("✗") == len(answers) - sum(answers) + 1
 
 
-def test_worst_best_and_changed_queries(measured: Measurement) -> None:
-    worst = sheets.worst(measured, 5)
-    assert measured.ranks[worst[0]] == measured.ranks.max()
-    assert len({measured.labels[query] for query in worst}) == 5
-    best = sheets.best(measured, 5)
-    assert measured.average_precision[best[0]] == measured.average_precision.max()
-    other = replace(measured, ranks=np.roll(measured.ranks, 1))
-    gained = sheets.changed(other, measured)
-    expected = [i for i in range(45) if measured.ranks[i] == 1 and other.ranks[i] > 1]
-    assert sorted(gained) == expected
-    assert [other.ranks[i] for i in gained] == sorted(other.ranks[i] for i in expected)[::-1]
-
-
 @pytest.mark.usefixtures("undrawn")
 def test_classes_are_counted_and_the_middle_is_folded(tmp_path: Path) -> None:
     measured = measure_records(FakeEncoder(), read_data(draw_classes(tmp_path / "data", 70, 2)))
@@ -229,50 +209,6 @@ def test_classes_are_counted_and_the_middle_is_folded(tmp_path: Path) -> None:
     page = Page(tmp_path / "many.html")
     assert len(page.all("details")) == 1
     assert "10 classes between" in page.text
-
-
-def test_recall_at_k_and_separation_equal_naive_loops(measured: Measurement) -> None:
-    expected = [float(np.mean([rank <= k for rank in measured.ranks])) for k in range(1, 31)]
-    assert plots.recalls(measured, 30) == pytest.approx(expected)
-    few = replace(
-        measured,
-        pairs=replace(
-            measured.pairs,
-            positive=np.array([0.1, 0.4, 0.5], np.float32),
-            negative=np.array([0.4, 0.3, 0.9, 0.6], np.float32),
-        ),
-    )
-    scores = [(p < n) + (p == n) / 2 for p in few.pairs.positive for n in few.pairs.negative]
-    assert plots.separation(few) == pytest.approx(np.mean(scores))
-
-
-def test_the_map_keeps_neighbours_together() -> None:
-    rng = np.random.default_rng(0)
-    centres = np.repeat(rng.normal(size=(6, 16)) * 5, 10, axis=0)
-    vectors = (centres + rng.normal(size=centres.shape) * 0.1).astype(np.float32)
-    places = scatter.layout(vectors)
-    assert (places.min(), places.max()) == (0, 1)
-    away = np.linalg.norm(places[:, None] - places[None], axis=2) + 9 * np.eye(60)
-    assert (away.argmin(axis=1) // 10 == np.arange(60) // 10).all()
-
-
-@pytest.mark.parametrize(("count", "dimension"), [(1, 4), (2, 4), (3, 1), (12, 1), (12, 2)])
-def test_the_map_takes_few_images_and_few_dimensions(count: int, dimension: int) -> None:
-    vectors = np.random.default_rng(0).normal(size=(count, dimension)).astype(np.float32)
-    places = scatter.layout(vectors)
-    assert places.shape == (count, 2)
-    assert np.isfinite(places).all()
-    assert scatter.layout(np.ones((count, dimension), np.float32)).tolist() == [[0.5, 0.5]] * count
-
-
-def test_the_map_draws_whole_classes_of_queries_and_gallery(tmp_path: Path) -> None:
-    draw_classes(tmp_path / "queries", 12, 1)
-    draw_classes(tmp_path / "gallery", 12, 8)
-    points = scatter.points(measure_records(FakeEncoder(), read_data(tmp_path)), limit=30)
-    assert len(points) == len(set(points.paths)) == 30
-    assert [path.parent.name for path in points.paths] == list(points.labels)
-    counts = sorted(list(points.labels).count(label) for label in set(points.labels))
-    assert counts == [6] * 5
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -340,16 +276,3 @@ def test_what_cannot_be_written_is_said(measured: Measurement, tmp_path: Path) -
         write_report(tmp_path / "file" / "report.html", report)
     with pytest.raises(ReportError, match="cannot be written to"):
         write_report(tmp_path / "page.html", report, pngs=tmp_path / "file")
-
-
-def test_nested_values_and_folders_as_text(measured: Measurement) -> None:
-    assert table_rows({"a": {"b": 1234, "c": [0.5, None]}, "d": True}) == [
-        ("a › b", "1,234"),
-        ("a › c", "0.5, –"),
-        ("d", "yes"),
-    ]
-    folder = common_folder(measured.files)
-    assert shown(measured.paths[0], folder) == "class000/image00.png"
-    mixed = replace(measured, gallery_paths=[Path("relative/a.png")])
-    assert common_folder(mixed.files) == ""
-    assert shown(Path("/a/b.png"), "") == "/a/b.png"

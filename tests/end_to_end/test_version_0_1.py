@@ -1,6 +1,6 @@
 """What version 0.1 left on disk still opens: the state of an interrupted run, and a model's bundle.
 
-``data/version_0_1.zip`` holds a folder of drawings (``data``), the state of a run on them that was
+``tests/trainer/data/version_0_1.zip`` holds a folder of drawings (``data``), the state of a run on them that was
 interrupted after its first epoch (``cache``), and the model that it became (``store``).
 """
 
@@ -16,7 +16,7 @@ from tests import tiny_network
 from trainer.config import TrainConfig
 from trainer.run import train
 
-ARCHIVE = Path(__file__).with_name("data") / "version_0_1.zip"
+ARCHIVE = Path(__file__).parents[1] / "trainer" / "data" / "version_0_1.zip"
 # What the run was started with.
 CONFIG: TrainConfig = tiny_network.config(
     dimension=8,
