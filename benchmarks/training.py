@@ -103,10 +103,10 @@ def trained(manifest: Manifest) -> tuple[float, float | None]:
     """Seconds of all epochs, and images a second of those that train the whole network."""
     epochs, config = manifest.training["history"]["epochs"], manifest.training["config"]
     classes = manifest.data["classes"]["train"]
-    at_once = min(config["classes_per_batch"], classes)
-    steps = config.get("steps_per_epoch") or -(-classes // at_once)
+    at_once = min(config["batch"]["classes"], classes)
+    steps = config["batch"]["steps_per_epoch"] or -(-classes // at_once)
     whole = [epoch["seconds"] for epoch in epochs if epoch["stage"] != "head"]
-    images = len(whole) * steps * at_once * config["images_per_class"]
+    images = len(whole) * steps * at_once * config["batch"]["images_per_class"]
     return sum(epoch["seconds"] for epoch in epochs), images / sum(whole) if whole else None
 
 

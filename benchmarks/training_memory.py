@@ -27,7 +27,7 @@ from PIL import Image, ImageDraw
 SIDE, PER_CLASS = 256, 10
 # A few steps of everything; what is not named here stays at its default. In fewer steps of the
 # whole network chance decides whether its peak is met: with ten, runs of one size differed by 450 MB.
-KNOBS = ("head_epochs=1", "epochs=1", "steps_per_epoch=40", "head_images=2000")
+OPTIONS = ("head_epochs=1", "epochs=1", "batch.steps_per_epoch=40", "data.head_images=2000")
 _POLL_S = 0.05
 # The kernel's counts are exact to some pages for each CPU.
 _SLACK_KB = 4096
@@ -75,13 +75,13 @@ def draw(folder: Path, images: int) -> Path:
     return folder
 
 
-def train(data: Path, images: int, work: Path, knobs: Iterable[str]) -> Run:
+def train(data: Path, images: int, work: Path, options: Iterable[str]) -> Run:
     """One run of the real command, watched from outside."""
     cache, log = work / "cache", work / "log.txt"
     command = [sys.executable, "-c", "from gemello.cli import main; main()", "train", str(data)]
     command += ["--name", "memory", "--backbone", "efficientnet_lite0"]
     command += ["--store", str(work / "store"), "--cache", str(cache)]
-    command += [part for knob in knobs for part in ("--set", knob)]
+    command += [part for option in options for part in ("--set", option)]
     start = time.monotonic()
     peak, building, built = 0, None, None
     with log.open("wb") as stream, subprocess.Popen(command, stderr=stream, stdout=stream) as run:
@@ -153,20 +153,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--folder", type=Path, help="where to write; the system's by default")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="knobs")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
     options = parser.parse_args()
     if sys.platform != "linux":
         raise SystemExit("Peak memory is read from /proc, which only Linux has.")
     # So that what was written is removed when the benchmark is ended from outside, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    print(f"knobs: {' '.join([*KNOBS, *options.knobs])}; {os.cpu_count()} CPUs")
+    print(f"options: {' '.join([*OPTIONS, *options.settings])}; {os.cpu_count()} CPUs")
     print(f"{'images':>9} {'peak memory':>12} {'':8} {'wall time':>10} {'':8} {'cached':>17}")
     before = None
     for images in (int(size) for size in options.sizes.split(",")):
         work = Path(tempfile.mkdtemp(prefix="gemello-memory-", dir=options.folder))
         try:
             data = draw(work / "images", images)
-            run = train(data, images, work, [*KNOBS, *options.knobs])
+            run = train(data, images, work, [*OPTIONS, *options.settings])
         finally:
             shutil.rmtree(work, ignore_errors=True)
         print(row(run, before), flush=True)

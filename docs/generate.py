@@ -9,27 +9,27 @@ from pathlib import Path
 
 from app.config import PREFIX, Settings
 from app.main import create_app
-from trainer.config import TrainConfig
+from trainer.config import options
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 
 
 def settings_page() -> str:
-    """Every setting of the service, and every knob of the trainer, as Markdown tables."""
+    """Every setting of the service, and every option of the trainer, as Markdown tables."""
     service = [
         f"| `{PREFIX}{name.upper()}` | {_default(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
     training = [
-        f"| `{name}` | {_default(field.default)} | {field.description} |"
-        for name, field in TrainConfig.model_fields.items()
+        f"| `{name}` | {_default(default)} | {description} |"
+        for name, default, description in options()
     ]
     return "\n".join(
         [
             "# Settings",
             "",
-            "This page is made by `make docs` from `app/config.py` and `trainer/config.py`.",
+            "This page is made by `make docs` from `app/config.py` and `trainer/config/`.",
             "",
             "## The service",
             "",
@@ -44,9 +44,10 @@ def settings_page() -> str:
             "",
             "## Training",
             "",
-            "Given as `gemello train … --set KEY=VALUE`; [training.md](training.md) says why.",
+            "Given as `gemello train … --set loss.margin=0.2`, or in a TOML file with the same sections;",
+            "[training.md](training.md) says why.",
             "",
-            "| key | default | what it does |",
+            "| option | default | what it does |",
             "|---|---|---|",
             *training,
             "",

@@ -59,19 +59,8 @@ def _root(
     pass
 
 
-def _register(name: str) -> None:
-    try:
-        module = import_module(f"gemello.commands.{name}")
-    except ImportError as exc:
-        if not clone.lacks_clone(exc):
-            raise
-        clone.register_stand_in(app, name, exc)
-    else:
-        module.register(app)
-
-
 for _name in COMMANDS:
-    _register(_name)
+    import_module(f"gemello.commands.{_name}").register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

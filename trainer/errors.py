@@ -1,13 +1,13 @@
 """What can go wrong in training, in one sentence each.
 
 TrainerError
-├── ConfigError      a knob is unknown or has an impossible value
+├── ConfigError      an option is unknown or has an impossible value
 ├── DataError        the folder or CSV cannot be trained on
 ├── WeightsError     pretrained weights cannot be had
 ├── ReportError      a report cannot be written
 └── TrainingFailed   the network collapsed, or its loss is not a number
 
-WorkerDone           no error: a worker that is not the first of several has no model to publish
+WorkerDone           not an error: of several workers only the first has a model to publish
 """
 
 from app.errors import GemelloError

@@ -1,12 +1,12 @@
-"""The images that a run is made with: divided, decoded into caches, with what was left out said."""
+"""The images of a run: divided into splits, and decoded into caches, once."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from trainer.config import TrainConfig
-from trainer.data.cache import ImageCache, at_most, without_single_images
+from trainer.data.cache import ImageCache, at_most, resized, without_single_images
 from trainer.data.records import Split, divide, read_data
 from trainer.data.scan import Scan, scan
 from trainer.errors import DataError
@@ -18,14 +18,18 @@ _NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What takes part of each split, of all that was found in ``source``."""
+    """The images of each split that take part, and the ``scan`` of everything in ``source``.
+
+    Training images have the size that they are cropped from, held-out ones the published size: they
+    are measured with the very pixels that serving would make of their files.
+    """
 
     source: Path
-    found: Scan
+    scan: Scan
     splits: dict[Split, ImageCache]
 
-    def facts(self) -> dict[str, Any]:
-        """What a manifest says of it; the folder by its own name alone, which is all that means anything elsewhere."""
+    def as_manifest(self) -> dict[str, Any]:
+        """Return the manifest's part on the data, with the folder's name but not its path."""
         return {
             "source": self.source.resolve().name,
             "content_sha256": self.splits["train"].content,
@@ -34,53 +38,64 @@ class Prepared:
                 split: len({record.label for record in cache.records})
                 for split, cache in self.splits.items()
             },
-            **{str(kind): count for kind, count in self.found.counts.items()},
+            **{str(kind): count for kind, count in self.scan.counts.items()},
         }
+
+    def at_published_size(self, config: TrainConfig) -> "Prepared":
+        """Return the same with held-out images at the published size of ``config``."""
+        size = config.published_network.input_size
+        held_out: tuple[Split, ...] = ("validation", "test")
+        with track("reading images", sum(len(self.splits[s].records) for s in held_out)) as advance:
+            splits = {s: resized(self.splits[s], size, advance) for s in held_out}
+        return replace(self, splits={**self.splits, **splits})
 
 
 def prepare(data: Path, config: TrainConfig, cache: Path) -> Prepared:
-    """``data`` (class folders or a CSV) as ``config`` divides it, decoded below ``cache``.
+    """Divide ``data`` (class folders or a CSV) as ``config`` says, and decode it below ``cache``.
 
-    Raises ``DataError``, also where nothing is left to tell apart.
+    Every file is read and decoded once, at the one size that its split needs. Raises ``DataError``,
+    also where fewer than two classes are left to train on.
     """
-    found = _scanned(data, config, cache)
-    splits = {split: _usable(c, split, config) for split, c in found.caches.items()}
+    scanned = _scan(data, config, cache)
+    splits = {split: _usable(c, split, config) for split, c in scanned.caches.items()}
     _refuse_too_few(splits["train"])
-    return Prepared(data, found, splits)
+    return Prepared(data, scanned, splits)
 
 
-def _scanned(data: Path, config: TrainConfig, cache: Path) -> Scan:
-    records = divide(read_data(data), config.validation_fraction, config.test_fraction, config.seed)
+def _scan(data: Path, config: TrainConfig, cache: Path) -> Scan:
+    shares = config.data
+    records = divide(read_data(data), shares.validation_fraction, shares.test_fraction, config.seed)
+    served = config.published_network.input_size
     sizes: dict[Split, int] = {
-        "train": config.cache_size,
-        "validation": config.input_size,
-        "test": config.published_size,
+        "train": config.network.cache_size,
+        "validation": served,
+        "test": served,
     }
     with track("reading images", len(records)) as advance:
-        found = scan(records, sizes, cache, advance)
-    for item in found.left_out[:_NAMED]:
+        scanned = scan(records, sizes, cache, advance)
+    for item in scanned.left_out[:_NAMED]:
         say(f"left out {item.path}: {item.reason}")
-    if len(found.left_out) > _NAMED:
-        say(f"… and {len(found.left_out) - _NAMED} more; the report names them all.")
-    for sentence in found.summary():
+    if len(scanned.left_out) > _NAMED:
+        say(f"… and {len(scanned.left_out) - _NAMED} more; the report names them all.")
+    for sentence in scanned.summary():
         say(sentence)
-    return found
+    return scanned
 
 
 def _usable(cache: ImageCache, split: Split, config: TrainConfig) -> ImageCache:
-    if split == "train" and config.single_images:
+    if split == "train" and config.batch.single_images:
         return cache
-    kept, single = without_single_images(cache)
+    paired, single = without_single_images(cache)
     if single:
         say(f"{single} {split} classes have one image only and are left out: they form no pair.")
-    if split == "train" or len(kept.records) <= config.held_out_images:
-        return kept
-    drawn = at_most(kept, config.held_out_images, config.seed)
+    if split == "train" or len(paired.records) <= config.data.held_out_images:
+        return paired
+    sample = at_most(paired, config.data.held_out_images, config.seed)
     say(
-        f"{len(drawn.records):,} of {len(kept.records):,} {split} images are used, drawn at random "
-        "(held_out_images)."
+        f"{len(sample.records):,} of {len(paired.records):,} {split} images are used, drawn at "
+        "random (data.held_out_images)."
     )
-    return drawn
+    return sample
 
 
 def _refuse_too_few(train: ImageCache) -> None:

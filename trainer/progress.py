@@ -18,8 +18,8 @@ console = Console(stderr=True)
 
 
 @contextmanager
-def track(what: str, total: int, unit: str = "images") -> Iterator[Callable[[int], None]]:
-    """A bar on standard error; call what it yields with each number that is done."""
+def track(description: str, total: int, unit: str = "images") -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error; call the yielded function with each number that is done."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -30,7 +30,7 @@ def track(what: str, total: int, unit: str = "images") -> Iterator[Callable[[int
         TimeRemainingColumn(),
         console=console,
     ) as progress:
-        task = progress.add_task(what, total=total, rate="–")
+        task = progress.add_task(description, total=total, rate="–")
 
         def advance(count: int) -> None:
             progress.advance(task, count)
@@ -41,5 +41,5 @@ def track(what: str, total: int, unit: str = "images") -> Iterator[Callable[[int
 
 
 def say(message: str) -> None:
-    """A line on standard error."""
+    """Print a line on standard error."""
     console.print(message, markup=False, highlight=False, soft_wrap=True)

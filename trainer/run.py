@@ -2,22 +2,25 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import keras
 
 from app.bundle.model_store import Bundle
-from trainer.config import TrainConfig
+from trainer.config import TrainConfig, flat
 from trainer.data.cache import ImageCache
 from trainer.errors import DataError, WorkerDone
 from trainer.fit import replicas
 from trainer.fit.checkpoint import Checkpoint, State
+from trainer.fit.replicas import Replicas
 from trainer.fit.training import History, fit
-from trainer.network.embedder import build, published
+from trainer.network.embedder import build
 from trainer.preparation import prepare
 from trainer.progress import say
-from trainer.publication import publish, refuse_early
+from trainer.publish.publication import check_destination, publish
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -35,72 +38,66 @@ def train(
 ) -> Bundle:
     """Train on ``data`` (class folders or a CSV), publish as the next version of ``name``.
 
-    Decoded images are kept below ``cache`` for the next run, and so is this run's state after
-    every epoch until it is published; ``resume`` goes on from it. What is reported was measured
-    on the exported model by the serving code. Raises ``TrainerError`` or ``ParameterInvalid``, and
+    Decoded images stay below ``cache`` for the next run, and so does this run's state after every
+    epoch until it is published; ``resume`` continues from it. All figures are measured on the
+    exported model by the serving code. Raises ``TrainerError`` or ``ParameterInvalid``, and
     ``WorkerDone`` on all workers but the first of several.
     """
-    spread = replicas.make(strategy)
-    refuse_early(store, name)
+    devices = replicas.make(strategy)
+    check_destination(store, name)
     keras.utils.set_random_seed(config.seed)
-    if config.mixed_precision:
+    with _precision(config):
+        prepared = prepare(data, config, cache)
+        train_images, validation = prepared.splits["train"], prepared.splits["validation"]
+        checkpoint = _checkpoint(name, config, train_images, cache, writes=devices.chief)
+        if not resume:
+            checkpoint.clear()
+        state = _saved(checkpoint, name) if resume else None
+        _check_agreement(devices, state)
+        with devices.strategy.scope():
+            network = build(config.network)
+        history = fit(
+            network,
+            train_images,
+            validation,
+            config,
+            checkpoint=checkpoint,
+            state=state,
+            strategy=devices.strategy,
+        )
+        if not devices.chief:
+            raise WorkerDone
+        _warn(history)
+        bundle = publish(network.embedder, config, history.as_manifest(), prepared, store, name)
+        checkpoint.clear()
+        return bundle
+
+
+@contextmanager
+def _precision(config: TrainConfig) -> Iterator[None]:
+    if config.optimizer.mixed_precision:
         keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        return _train(data, name, config, store, cache, resume, spread)
+        yield
     finally:
         keras.config.set_dtype_policy("float32")
-
-
-def _train(
-    data: Path,
-    name: str,
-    config: TrainConfig,
-    store: Path,
-    cache: Path,
-    resume: bool,
-    spread: replicas.Replicas,
-) -> Bundle:
-    prepared = prepare(data, config, cache)
-    splits = prepared.splits
-    checkpoint = _checkpoint(name, config, splits["train"], cache, writes=spread.chief)
-    if not resume:
-        checkpoint.clear()
-    state = _state(checkpoint, name) if resume else None
-    if not replicas.agree(spread.strategy, len(state.facts["history"]["epochs"]) if state else 0):
-        raise DataError(
-            "The workers do not find the same state; --cache must name one folder that all share."
-        )
-    with spread.strategy.scope():
-        built = build(config)
-    history = fit(
-        built,
-        splits["train"],
-        splits["validation"],
-        config,
-        checkpoint=checkpoint,
-        state=state,
-        strategy=spread.strategy,
-    )
-    if not spread.chief:
-        raise WorkerDone
-    _warn(history)
-    bundle = publish(
-        published(built.embedder, config), config, _history(history), prepared, store, name
-    )
-    checkpoint.clear()
-    return bundle
 
 
 def _checkpoint(
     name: str, config: TrainConfig, train: ImageCache, cache: Path, *, writes: bool
 ) -> Checkpoint:
     """Where this run's state lies: another configuration or other data is another run."""
-    facts = json.dumps([name, config.model_dump(), train.content], sort_keys=True)
-    run = hashlib.sha256(facts.encode()).hexdigest()[:16]
-    return Checkpoint(cache / "runs" / run, writes=writes)
+
+    def folder(values: dict[str, object]) -> Path:
+        run = json.dumps([name, values, train.content], sort_keys=True)
+        return cache / "runs" / hashlib.sha256(run.encode()).hexdigest()[:16]
+
+    own, before = folder(config.model_dump()), folder(flat(config))
+    # A run that version 0.1 began is finished where it began.
+    return Checkpoint(before if before.exists() else own, writes=writes)
 
 
-def _state(checkpoint: Checkpoint, name: str) -> State | None:
+def _saved(checkpoint: Checkpoint, name: str) -> State | None:
     state = checkpoint.load()
     if state is None:
         say(
@@ -110,21 +107,20 @@ def _state(checkpoint: Checkpoint, name: str) -> State | None:
     return state
 
 
-def _warn(history: History) -> None:
-    if history.untrained is None:
-        say("No validation class has two images, so the last weights were kept unseen.")
-    elif history.kept is not None and history.kept < history.untrained:
-        say(
-            f"The trained network (validation recall@1 {history.kept:.4f}) is worse than the "
-            f"pretrained features ({history.untrained:.4f}); more classes, a larger margin or "
-            "more epochs may help. It is published all the same."
+def _check_agreement(devices: Replicas, state: State | None) -> None:
+    epochs = len(state.values["history"]["epochs"]) if state else 0
+    if not replicas.agree(devices.strategy, epochs):
+        raise DataError(
+            "The workers do not find the same state; --cache must name one folder that all share."
         )
 
 
-def _history(history: History) -> dict[str, Any]:
-    return {
-        "untrained_validation_recall@1": history.untrained,
-        "best_validation_recall@1": history.best,
-        "kept_validation_recall@1": history.kept,
-        "epochs": history.as_rows(),
-    }
+def _warn(history: History) -> None:
+    if history.untrained is None:
+        say("No validation class has two images, so the last weights are published unmeasured.")
+    elif history.selected is not None and history.selected < history.untrained:
+        say(
+            f"The trained network (validation recall@1 {history.selected:.4f}) is worse than the "
+            f"pretrained features ({history.untrained:.4f}); more classes, a larger margin or "
+            "more epochs may help. It is published all the same."
+        )

@@ -31,7 +31,7 @@ import numpy as np
 from app.errors import ImageError
 from app.images.prepare import prepare_file
 from examples.emoji import fetch as emoji
-from trainer.data.near_duplicates import LOOK, first_twins, look
+from trainer.data.near_duplicates import SIGNATURE, first_twins, signature
 
 DATA = Path(__file__).parent / "data"
 CLIPART, STAMPS = "openclipart-png", "tuxpaint-stamps-default"
@@ -97,7 +97,7 @@ def unpack(package: str, folder: Path | None, scratch: Path) -> Path:
 
 
 def distinct(root: Path, paths: Iterable[Path]) -> dict[str, np.void]:
-    """Paths below ``root`` → looks, of pictures with content, each once.
+    """Paths below ``root`` → signatures, of pictures with content, each once.
 
     Left out are links, what does not decode, what is plain, and what looks the same pixel by pixel
     as an earlier one.
@@ -110,7 +110,7 @@ def distinct(root: Path, paths: Iterable[Path]) -> dict[str, np.void]:
             return None
         # Within a channel: a plain red sheet varies from one channel to the next.
         spread = float(pixels.std(axis=(0, 1)).max())
-        return spread, hashlib.sha256(pixels.tobytes()).digest(), look(pixels)
+        return spread, hashlib.sha256(pixels.tobytes()).digest(), signature(pixels)
 
     files = [path for path in paths if path.is_file() and not path.is_symlink()]
     with ThreadPoolExecutor() as pool:
@@ -127,12 +127,12 @@ def distinct(root: Path, paths: Iterable[Path]) -> dict[str, np.void]:
 def divide_clipart(root: Path) -> tuple[list[str], list[str]]:
     """Paths below ``root`` to train on, and to test with: none that looks like a trained one."""
     paths = (p for p in sorted(root.rglob("*.png")) if "duplicates" not in p.parts)
-    looks = distinct(root, paths)
-    train = [path for path in looks if not is_test(path)]
-    held_out = [path for path in looks if is_test(path)]
+    signatures = distinct(root, paths)
+    train = [path for path in signatures if not is_test(path)]
+    held_out = [path for path in signatures if is_test(path)]
     twins = first_twins(
-        np.array([looks[path] for path in held_out], LOOK),
-        np.array([looks[path] for path in train], LOOK),
+        np.array([signatures[path] for path in held_out], SIGNATURE),
+        np.array([signatures[path] for path in train], SIGNATURE),
     )
     return train, [path for path, twin in zip(held_out, twins.tolist(), strict=True) if twin < 0]
 

@@ -1,9 +1,6 @@
 """Commands that need ``app`` or ``trainer``, which a clone and the container have and the wheel lacks."""
 
 from pathlib import Path
-from typing import NoReturn
-
-import typer
 
 _OURS = frozenset({"app", "trainer"})
 _APP = Path(__file__).resolve().parents[2] / "app"
@@ -38,19 +35,6 @@ def lacks_clone(exc: BaseException) -> bool:
         return False
     ours = (exc.name or "").partition(".")[0] in _OURS
     return ours or (isinstance(exc, ModuleNotFoundError) and not _APP.is_dir())
-
-
-def register_stand_in(app: typer.Typer, name: str, exc: ImportError) -> None:
-    """Register a command that takes any arguments and raises ``exc``.
-
-    It stands in the help for a command whose module cannot be imported without a clone.
-    """
-    anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-
-    @app.command(name, context_settings=anything)
-    def stand_in() -> NoReturn:
-        """Run from a clone or the container, which this installation is not."""
-        raise exc
 
 
 def _is_ours(exc: BaseException) -> bool:

@@ -12,20 +12,13 @@ from gemello.commands.measuring import (
     Data,
     Gallery,
     Images,
-    Json,
     Queries,
     ReportFile,
     duplicates,
     images,
 )
-from gemello.commands.options import Store
-from gemello.commands.outputs import (
-    STDOUT,
-    check_figures,
-    check_report,
-    show_left_out,
-    write_json,
-)
+from gemello.commands.options import Json, Store
+from gemello.commands.outputs import check_report, print_json, show_left_out
 
 if TYPE_CHECKING:
     from trainer.evaluate.bootstrap import Interval
@@ -42,15 +35,14 @@ def register(app: typer.Typer) -> None:
         queries: Queries = None,
         gallery: Gallery = None,
         data: Data = None,
-        out: Json = None,
         report: ReportFile = None,
         store: Store = None,
+        as_json: Json = False,
     ) -> None:
         """Measure two models on the same queries, and say whether one is better.
 
         Example: `gemello compare default untrained:efficientnet_lite0@128 --data photos/`
         """
-        check_figures(out)
         check_report("--report", report)
         measured_on = images(data, queries, gallery)
         # Both are loaded first: a name that is wrong is refused before anything is measured.
@@ -59,13 +51,13 @@ def register(app: typer.Typer) -> None:
 
         a, b = (measured_on.measure(model.encoder, model.title) for model in models)
         comparison = run(a, b, (models[0].title, models[1].title))
-        if out:
-            write_json("--json", out, comparison.as_json())
-        if out != STDOUT:
+        if as_json:
+            print_json(comparison.as_json())
+        else:
             _show(comparison)
         if report:
             _report(report, models, measured_on, comparison)
-            typer.echo(f"wrote {report}", err=out == STDOUT)
+            typer.echo(f"wrote {report}", err=as_json)
 
 
 def _show(comparison: "Comparison") -> None:
@@ -89,8 +81,8 @@ def _show(comparison: "Comparison") -> None:
     console.print(comparison.conclusion(), markup=False, highlight=False, soft_wrap=True)
 
 
-def _cell(found: "Interval") -> str:
-    return f"{found.value:.4f} ({found.low:.4f} … {found.high:.4f})"
+def _cell(interval: "Interval") -> str:
+    return f"{interval.value:.4f} ({interval.low:.4f} … {interval.high:.4f})"
 
 
 def _report(
@@ -108,7 +100,7 @@ def _report(
             names=comparison.names,
             calibration=second.bundle.manifest.calibration if second.bundle else None,
             data={"duplicates": duplicates(comparison.second)},
-            model={"A": first.facts(), "B": second.facts()},
+            model={"A": first.description(), "B": second.description()},
             comparison=True,
         ),
     )

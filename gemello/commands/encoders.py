@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.errors import ParameterInvalid
+from gemello.commands.errors import OptionInvalid
 from gemello.commands.options import model_store
 from gemello.commands.tensorflow import load_tensorflow
 
@@ -29,27 +29,27 @@ _SIZE = 128
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An encoder, what to call it, and its bundle where it is published."""
+    """An encoder, its title, and its bundle where it is published."""
 
     encoder: "Encoder"
     title: str
     bundle: "Bundle | None" = None
 
-    def facts(self) -> dict[str, Any]:
-        """What the model is, for a report."""
-        facts: dict[str, Any] = {
+    def description(self) -> dict[str, Any]:
+        """Return a report's description of the model."""
+        description: dict[str, Any] = {
             "name": self.title,
             "dimension": self.encoder.dimension,
             "input_size": self.encoder.input_size,
         }
         if self.bundle:
             manifest = self.bundle.manifest
-            facts |= {
+            description |= {
                 "created": manifest.created.isoformat(),
                 "backbone": manifest.backbone.model_dump(),
                 "model_id": manifest.model_id,
             }
-        return facts
+        return description
 
 
 def choose(
@@ -60,9 +60,9 @@ def choose(
     input_size: int,
     store: Path | None,
 ) -> Chosen:
-    """The model that the options name. Raises ``ParameterInvalid`` when they disagree."""
+    """Return the model that the options name. Raises ``OptionInvalid`` when they disagree."""
     if untrained != (backbone is not None) or (untrained and model):
-        raise ParameterInvalid(
+        raise OptionInvalid(
             "--model", "give --model NAME, or --backbone NAME together with --untrained"
         )
     if backbone is None:
@@ -71,44 +71,40 @@ def choose(
 
 
 def named(model: str, store: Path | None) -> Chosen:
-    """A published ``name`` or ``name/version``, or ``untrained:BACKBONE[@SIZE]``."""
+    """Return a published ``name`` or ``name/version``, or ``untrained:BACKBONE[@SIZE]``."""
     if not model.startswith(UNTRAINED):
         return _published(model, store)
     backbone, at, size = model.removeprefix(UNTRAINED).partition("@")
     if at and not (size.isdecimal() and len(size) < 6):
-        raise ParameterInvalid(model, f"{size!r} is no input side in pixels")
+        raise OptionInvalid(model, f"{size!r} is not an input size in pixels")
     return untrained_backbone(backbone, int(size) if at else _SIZE)
 
 
-def untrained_backbone(
-    backbone: str, input_size: int, weights: str | None = None, pooling: str = "avg"
-) -> Chosen:
-    """Pretrained features, pooled and at unit length. Raises ``ConfigError``, ``WeightsError``."""
+def untrained_backbone(backbone: str, input_size: int, weights: str | None = None) -> Chosen:
+    """Return pretrained features, pooled and at unit length. Raises ``ConfigError``, ``WeightsError``."""
     load_tensorflow()
     from trainer.config import read_config
     from trainer.evaluate.keras_encoder import KerasEncoder
     from trainer.network.embedder import untrained as build
 
-    given = {"backbone": backbone, "input_size": input_size, "pooling": pooling}
-    config = read_config({**given, **({"weights": weights} if weights else {})})
-    network = build(config.backbone, config.input_size, config.weights, config.pooling)
+    given = {"backbone": backbone, "input_size": input_size, "weights": weights}
+    config = read_config({"network": given}).network
+    network = build(config.backbone, config.input_size, config.weights)
     return Chosen(KerasEncoder(network), f"untrained {backbone} at {input_size} px")
 
 
 def baseline_of(bundle: "Bundle") -> Chosen:
-    """The backbone underneath a published model, without training, at the same input size.
+    """Return the backbone underneath a published model, without training, at the same input size.
 
     Raises ``GemelloError`` in a sentence when it cannot be had here.
     """
     if find_spec("tensorflow") is None:
-        raise ParameterInvalid("--report", "TensorFlow is not installed")
-    config = bundle.manifest.training.get("config", {})
-    return untrained_backbone(
-        bundle.manifest.backbone.name,
-        bundle.manifest.input_size,
-        config.get("weights"),
-        config.get("pooling", "avg"),
-    )
+        raise OptionInvalid("--report", "TensorFlow is not installed")
+    from trainer.config import read_stored
+
+    manifest = bundle.manifest
+    weights = read_stored(manifest.training.get("config", {})).network.weights
+    return untrained_backbone(manifest.backbone.name, manifest.input_size, weights)
 
 
 def _published(model: str, store: Path | None) -> Chosen:

@@ -7,7 +7,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.errors import GemelloError
 from gemello.commands.encoders import (
     Backbone,
     Chosen,
@@ -18,24 +17,18 @@ from gemello.commands.encoders import (
     baseline_of,
     choose,
 )
+from gemello.commands.errors import CommandError
 from gemello.commands.measuring import (
     Data,
     Gallery,
     Images,
-    Json,
     Queries,
     ReportFile,
     duplicates,
     images,
 )
-from gemello.commands.options import Store
-from gemello.commands.outputs import (
-    STDOUT,
-    check_figures,
-    check_report,
-    show_left_out,
-    write_json,
-)
+from gemello.commands.options import Json, Store
+from gemello.commands.outputs import check_report, print_json, show_left_out
 
 if TYPE_CHECKING:
     from trainer.evaluate.bootstrap import Interval
@@ -49,13 +42,13 @@ def register(app: typer.Typer) -> None:
         queries: Queries = None,
         gallery: Gallery = None,
         data: Data = None,
-        out: Json = None,
         report: ReportFile = None,
         backbone: Backbone = None,
         untrained: Untrained = False,
         weights: Weights = None,
         input_size: Size = 128,
         store: Store = None,
+        as_json: Json = False,
     ) -> None:
         """Measure recall@1/5/10, MAP@R and R-precision with the code that serves.
 
@@ -63,30 +56,30 @@ def register(app: typer.Typer) -> None:
         `gemello evaluate --backbone efficientnet_lite0 --untrained --data photos/`. With
         `--report`, a published model is shown beside its untrained backbone.
         """
-        check_figures(out)
         check_report("--report", report)
         measured_on = images(data, queries, gallery)
         chosen = choose(model, backbone, untrained, weights, input_size, store)
         from trainer.evaluate.comparison import intervals
 
         measurement = measured_on.measure(chosen.encoder)
-        found = intervals(measurement)
+        interval_of = intervals(measurement)
         figures = {"model": chosen.title, **measurement.figures()}
-        if out:
-            spans = {name: [round(i.low, 4), round(i.high, 4)] for name, i in found.items()}
-            write_json("--json", out, {**figures, "intervals": spans})
-        if out != STDOUT:
-            _show(figures, found)
+        if as_json:
+            spans = {name: [round(i.low, 4), round(i.high, 4)] for name, i in interval_of.items()}
+            print_json({**figures, "intervals": spans})
+        else:
+            _show(figures, interval_of)
         if report:
             _report(report, chosen, measured_on, measurement)
-            typer.echo(f"wrote {report}", err=out == STDOUT)
+            typer.echo(f"wrote {report}", err=as_json)
 
 
-def _show(figures: dict[str, Any], found: "dict[str, Interval]") -> None:
+def _show(figures: dict[str, Any], interval_of: "dict[str, Interval]") -> None:
     table = Table("figure", "value", "95 % interval", title=figures["model"], title_justify="left")
     for name, value in figures.items():
-        if name in found:
-            table.add_row(name, f"{value:.4f}", f"{found[name].low:.4f} … {found[name].high:.4f}")
+        if name in interval_of:
+            interval = interval_of[name]
+            table.add_row(name, f"{value:.4f}", f"{interval.low:.4f} … {interval.high:.4f}")
         elif name not in {"model", "bad"}:
             table.add_row(name, str(value))
     console = Console()
@@ -116,20 +109,21 @@ def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measu
                 **({"trained on": manifest.data} if manifest and manifest.data else {}),
             },
             config=training.get("config", {}),
-            model={**chosen.facts(), **({"compared with": name} if before else {})},
+            model={**chosen.description(), **({"compared with": name} if before else {})},
         ),
     )
 
 
 def _baseline(chosen: Chosen, measured_on: Images) -> "tuple[Measurement | None, str]":
     """The untrained backbone on the same images; a report can do without."""
+    from app.errors import GemelloError
     from trainer.progress import say
 
     if chosen.bundle is None:
         return None, ""
     try:
         baseline = baseline_of(chosen.bundle)
-    except GemelloError as exc:
+    except (CommandError, GemelloError) as exc:
         say(f"The report has no untrained backbone beside the model: {exc}")
         return None, ""
     return measured_on.measure(baseline.encoder, "embedding, untrained"), baseline.title

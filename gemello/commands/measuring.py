@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.errors import ParameterInvalid
+from gemello.commands.errors import OptionInvalid
 
 if TYPE_CHECKING:
     from app.bundle.encoder import Encoder
@@ -21,9 +21,6 @@ Data = Annotated[
         "queries/ and gallery/."
     ),
 ]
-Json = Annotated[
-    Path | None, typer.Option("--json", help="Write the figures here, too; - prints them alone.")
-]
 ReportFile = Annotated[
     Path | None, typer.Option("--report", help="Write a report here: one HTML page.")
 ]
@@ -31,7 +28,7 @@ ReportFile = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """What is measured on: ``source`` in itself, or its images in those of ``gallery``.
+    """The images to measure on: each of ``source`` in the others, or in those of ``gallery``.
 
     ``total`` is the number of files in both.
     """
@@ -41,20 +38,23 @@ class Images:
     gallery: Path | None
     total: int
 
-    def measure(self, encoder: "Encoder", what: str = "embedding") -> "Measurement":
+    def measure(self, encoder: "Encoder", description: str = "embedding") -> "Measurement":
         """Embed and search, with a bar on standard error. Raises ``DataError``."""
         from trainer.data.records import read_data
         from trainer.evaluate.retrieval import measure_queries, measure_records
         from trainer.progress import track
 
-        with track(what, self.total) as advance:
+        with track(description, self.total) as advance:
             if self.gallery:
                 return measure_queries(encoder, self.source, self.gallery, advance)
             return measure_records(encoder, read_data(self.source), advance)
 
 
 def images(data: Path | None, queries: Path | None, gallery: Path | None) -> Images:
-    """Raises ``ParameterInvalid`` when the options disagree, ``DataError`` where nothing is."""
+    """Return the images that the options name.
+
+    Raises ``OptionInvalid`` when the options disagree, ``DataError`` where there are no images.
+    """
     from trainer.data.records import read_data
     from trainer.evaluate.retrieval import queries_and_gallery
 
@@ -64,13 +64,13 @@ def images(data: Path | None, queries: Path | None, gallery: Path | None) -> Ima
         name = data.resolve().name
         queries, gallery = queries_and_gallery(data) or (data, None)
     else:
-        raise ParameterInvalid("--data", "give either --data, or --queries and --gallery")
+        raise OptionInvalid("--data", "give either --data, or --queries and --gallery")
     total = sum(len(read_data(folder)) for folder in (queries, gallery) if folder)
     return Images(name, queries, gallery, total)
 
 
 def duplicates(measurement: "Measurement") -> list[str]:
-    """A sentence for each group of measured files with the same bytes."""
+    """Return a sentence for each group of measured files with the same bytes."""
     from trainer.data.same_bytes import same_bytes
 
     groups = same_bytes([*measurement.paths, *measurement.gallery_paths])

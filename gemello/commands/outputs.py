@@ -64,10 +64,6 @@ def print_outcome(as_json: bool, document: Any, sentence: str) -> None:
         typer.echo(sentence)
 
 
-# What `rank`, `report` and others still call it.
-tell = print_outcome
-
-
 def print_fields(fields: Mapping[str, object]) -> None:
     """Print one field a line: its name, and its value unless that is None."""
     table = Table(show_header=False, box=None, pad_edge=False)

@@ -1,39 +1,42 @@
-"""What the commands that publish a model share: options, the folder for decoded images, the last lines."""
+"""Shared by the commands that publish a model: options, the cache's folder, the last lines."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.bundle.model_store import Bundle
-from app.errors import ParameterInvalid
+from gemello.commands.errors import OptionInvalid
 from gemello.commands.outputs import print_json
+
+if TYPE_CHECKING:
+    from app.bundle.model_store import Bundle
 
 Cache = Annotated[
     Path | None, typer.Option(help="Folder for decoded images; default ~/.cache/gemello.")
 ]
 
 
-def knobs(settings: Sequence[str] | None) -> dict[str, object]:
-    """What ``--set`` was given, as text. Raises ``ParameterInvalid``."""
+def dotted(settings: Sequence[str] | None) -> dict[str, object]:
+    """Return what ``--set`` was given, ``{"loss.margin": "0.2"}``. Raises ``OptionInvalid``."""
     parsed: dict[str, object] = {}
     for setting in settings or ():
         key, equals, value = setting.partition("=")
         if not equals:
-            raise ParameterInvalid("--set", f"expected KEY=VALUE, got {setting!r}")
+            raise OptionInvalid("--set", f"expected KEY=VALUE, got {setting!r}")
         parsed[key] = value
     return parsed
 
 
 def cache_folder() -> Path:
+    """Return the folder for decoded images where ``--cache`` names none."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gemello"
 
 
-def show_published(bundle: Bundle, as_json: bool) -> None:
-    """Where a new model is, where its report, and how to serve it."""
-    report, found = bundle.path / "report" / "index.html", bundle.manifest.evaluation
+def show_published(bundle: "Bundle", as_json: bool) -> None:
+    """Print where a new model and its report are, and how to serve it."""
+    report, evaluation = bundle.path / "report" / "index.html", bundle.manifest.evaluation
     if as_json:
         print_json(
             {
@@ -41,7 +44,7 @@ def show_published(bundle: Bundle, as_json: bool) -> None:
                 "id": bundle.manifest.model_id,
                 "folder": str(bundle.path),
                 "report": str(report) if report.is_file() else None,
-                "metrics": found.metrics if found else None,
+                "metrics": evaluation.metrics if evaluation else None,
             }
         )
         return

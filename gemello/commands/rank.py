@@ -7,7 +7,7 @@ import typer
 
 from gemello.commands.encoders import Model, choose
 from gemello.commands.options import Json, Store
-from gemello.commands.outputs import check_output, tell
+from gemello.commands.outputs import check_output, print_outcome
 
 
 def register(app: typer.Typer) -> None:
@@ -38,4 +38,4 @@ def register(app: typer.Typer) -> None:
         for path, reason in bad.items():
             say(f"left out {path}: {reason}")
         left_out = {str(path): why for path, why in bad.items()}
-        tell(as_json, {"file": str(out), "left_out": left_out}, f"wrote {out}")
+        print_outcome(as_json, {"file": str(out), "left_out": left_out}, f"wrote {out}")

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from app.errors import ParameterInvalid
+from gemello.commands.errors import OptionInvalid
 from gemello.commands.options import Json, Store, model_store
-from gemello.commands.outputs import check_output, tell
+from gemello.commands.outputs import check_output, print_outcome
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         bundle = resolve(model_store(store), model, verify_files=False)
         page = bundle.path / "report" / "index.html"
         if not page.is_file():
-            raise ParameterInvalid(
+            raise OptionInvalid(
                 model,
                 f"{bundle.title} has no report; make one with `gemello evaluate --model "
                 f"{bundle.title} --data FOLDER --report FILE.html`",
@@ -44,11 +44,11 @@ def register(app: typer.Typer) -> None:
             page = _copied(page, out)
         if show:
             webbrowser.open(page.resolve().as_uri())
-        tell(as_json, {"model": bundle.title, "report": str(page)}, str(page))
+        print_outcome(as_json, {"model": bundle.title, "report": str(page)}, str(page))
 
 
 def _copied(page: Path, out: Path) -> Path:
     try:
         return Path(shutil.copyfile(page, out))
     except OSError as exc:
-        raise ParameterInvalid("--out", f"{out} cannot be written ({exc.strerror})") from exc
+        raise OptionInvalid("--out", f"{out} cannot be written ({exc.strerror})") from exc

@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.errors import RuntimeUnavailable
+from gemello.commands.errors import CommandError
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and look for GPUs. Raises ``RuntimeUnavailable`` when it is missing."""
+    """Import TensorFlow and look for GPUs. Raises ``CommandError`` when it is missing."""
     with _quiet():
         # The trainer's package sets TensorFlow's log level, so it comes first.
         import trainer  # noqa: F401
@@ -18,9 +18,7 @@ def load_tensorflow() -> None:
         try:
             import tensorflow as tf
         except ImportError as exc:
-            raise RuntimeUnavailable(
-                "tensorflow", "TensorFlow is not installed; run `make setup-train`"
-            ) from exc
+            raise CommandError("TensorFlow is not installed; run `make setup-train`.") from exc
         tf.config.list_physical_devices()
         # The first operation reports on drivers. Workers of TF_CONFIG must be joined before theirs.
         if "TF_CONFIG" not in os.environ:
@@ -34,17 +32,17 @@ def _quiet() -> Iterator[None]:
     TensorFlow writes its build and its search for drivers before any log level is in force.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
+    original = os.dup(2)
     with tempfile.TemporaryFile() as captured:
         os.dup2(captured.fileno(), 2)
         try:
             yield
-        except RuntimeUnavailable:
+        except CommandError:
             raise
         except BaseException:
             captured.seek(0)
-            os.write(kept, captured.read())
+            os.write(original, captured.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original, 2)
+            os.close(original)

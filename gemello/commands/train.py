@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from app.errors import ParameterInvalid
+from gemello.commands.errors import OptionInvalid
 from gemello.commands.options import Json, Store, model_store
-from gemello.commands.publishing import Cache, cache_folder, knobs, show_published
+from gemello.commands.publishing import Cache, cache_folder, dotted, show_published
 from gemello.commands.tensorflow import load_tensorflow
 
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         config: Annotated[
             Path | None,
             typer.Option(
-                help="TOML file of knobs, such as those in configs/; see docs/training.md."
+                help="TOML file of options, such as those in configs/; see docs/training.md."
             ),
         ] = None,
         backbone: Annotated[
@@ -39,10 +39,13 @@ def register(app: typer.Typer) -> None:
         seed: Annotated[int | None, typer.Option(help="Seed of every random choice.")] = None,
         settings: Annotated[
             list[str] | None,
-            typer.Option("--set", metavar="KEY=VALUE", help="Any other knob, over --config."),
+            typer.Option("--set", metavar="KEY=VALUE", help="Any other option, over --config."),
         ] = None,
         resume: Annotated[
-            bool, typer.Option("--resume", help="Go on after the last epoch that was finished.")
+            bool,
+            typer.Option(
+                "--resume", help="Continue after the last finished epoch of an interrupted run."
+            ),
         ] = False,
         strategy: Annotated[
             str, typer.Option(help="Devices: none, mirrored or multi_worker (tf.distribute).")
@@ -54,26 +57,30 @@ def register(app: typer.Typer) -> None:
         """Train an embedding model on your own images and publish it.
 
         Examples: `gemello train photos/ --name mine`, `gemello train photos/ --name mine --config
-        configs/head_only.toml --set margin=0.15`, and `gemello train … --resume` after an interruption.
+        configs/head_only.toml --set loss.margin=0.15`, and `gemello train … --resume` after an interruption.
         """
-        from trainer.config import read_config, read_config_file
+        from trainer.config import merged, nested, read_config, read_config_file
 
-        given = {"backbone": backbone, "epochs": epochs, "seed": seed}
-        given["weights"] = str(weights) if weights else None
-        chosen = {
-            **(read_config_file(config) if config else {}),
-            **knobs(settings),
-            **{key: value for key, value in given.items() if value is not None},
+        given = {
+            "network.backbone": backbone,
+            "network.weights": str(weights) if weights else None,
+            "epochs": epochs,
+            "seed": seed,
         }
-        checked = read_config(chosen)
-        # Loading it takes seconds: what is misspelt above is told at once.
+        chosen = {
+            **dotted(settings),
+            **{name: value for name, value in given.items() if value is not None},
+        }
+        from_file = read_config_file(config) if config else {}
+        checked = read_config(merged(from_file, nested(chosen)))
+        # Loading it takes seconds: a misspelt option is refused before.
         load_tensorflow()
         from trainer.errors import WorkerDone
         from trainer.run import STRATEGIES
         from trainer.run import train as run
 
         if strategy not in STRATEGIES:
-            raise ParameterInvalid("--strategy", f"expected one of {', '.join(STRATEGIES)}")
+            raise OptionInvalid("--strategy", f"expected one of {', '.join(STRATEGIES)}")
         try:
             bundle = run(
                 data,
@@ -89,8 +96,8 @@ def register(app: typer.Typer) -> None:
             return
         except KeyboardInterrupt:
             sys.stderr.write(
-                "gemello: interrupted; the same command with --resume goes on after the last "
-                "finished epoch.\n"
+                "gemello: interrupted; run the same command with --resume to continue after "
+                "the last finished epoch.\n"
             )
             raise SystemExit(130) from None
         show_published(bundle, as_json)

@@ -1,9 +1,9 @@
 """A backbone of two small layers in place of the real one: a training run takes seconds.
 
-``tests.tiny_gemello`` is the command line with it.
+``tests.support.tiny_gemello`` is the command line with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import keras
 from _pytest.monkeypatch import MonkeyPatch
 
 from tests.support.drawings import draw_classes
-from trainer.config import TrainConfig
+from trainer.config import TrainConfig, nested, option_names, read_config
 from trainer.data.cache import ImageCache, open_cache
 from trainer.data.records import read_data
 from trainer.network import backbones
@@ -47,24 +47,43 @@ def in_place_of_the_real_one() -> Iterator[None]:
         yield
 
 
-def config(**values: object) -> TrainConfig:
-    """A few seconds of training, unless ``values`` say otherwise."""
-    few = {
+def sectioned(**options: object) -> TrainConfig:
+    """A configuration of options by their last names: ``margin=0.2`` is ``loss.margin``.
+
+    ``loss`` is ``loss.name``.
+    """
+    return read_config(nested(_whole_names(options)))
+
+
+def arguments(**options: object) -> list[str]:
+    """``--set`` for a command line, of options named as in ``sectioned``."""
+    named = _whole_names(options).items()
+    return [part for name, value in named for part in ("--set", f"{name}={value}")]
+
+
+def _whole_names(options: Mapping[str, object]) -> dict[str, object]:
+    by_last = {name.rpartition(".")[2]: name for name in option_names()} | {"loss": "loss.name"}
+    return {by_last[last]: value for last, value in options.items()}
+
+
+def config(**options: object) -> TrainConfig:
+    """A few seconds of training, unless ``options`` say otherwise; named as in ``sectioned``."""
+    few: dict[str, object] = {
         "input_size": SIZE,
         "dimension": 16,
-        "classes_per_batch": 4,
+        "classes": 4,
         "images_per_class": 2,
         "head_epochs": 1,
         "epochs": 2,
         "steps_per_epoch": 2,
     }
-    return TrainConfig.model_validate({**few, **values})
+    return sectioned(**{**few, **options})
 
 
 def build(config: TrainConfig) -> Network:
     with in_place_of_the_real_one():
         keras.utils.set_random_seed(config.seed)
-        return build_network(config)
+        return build_network(config.network)
 
 
 def caches(folder: Path, config: TrainConfig) -> tuple[ImageCache, ImageCache]:
@@ -72,6 +91,8 @@ def caches(folder: Path, config: TrainConfig) -> tuple[ImageCache, ImageCache]:
     train = draw_classes(folder / "train", 8, 4)
     validation = draw_classes(folder / "validation", 4, 4, first=20)
     return (
-        open_cache(read_data(train), config.cache_size, folder / "cache", lambda _: None),
-        open_cache(read_data(validation), config.input_size, folder / "cache", lambda _: None),
+        open_cache(read_data(train), config.network.cache_size, folder / "cache", lambda _: None),
+        open_cache(
+            read_data(validation), config.network.input_size, folder / "cache", lambda _: None
+        ),
     )

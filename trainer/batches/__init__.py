@@ -1,1 +1,1 @@
-"""What a training step is given: P × K batches, drawn, read and augmented."""
+"""The input of a training step: P × K batches, sampled, read and augmented."""

@@ -1,11 +1,11 @@
-"""Random changes of a batch, drawn anew for every image: place, colour, and what copies suffer."""
+"""Random augmentation of a batch: geometry, colour, and the wear of copies."""
 
 import math
 from typing import Any
 
 import tensorflow as tf
 
-from trainer.config import TrainConfig
+from trainer.config import AugmentConfig
 
 Tensor = Any
 
@@ -23,12 +23,12 @@ _JPEG_QUALITY = (10, 80)
 _LEAST_JPEG_SIDE = 0.4
 
 
-def augment(images: Tensor, config: TrainConfig) -> Tensor:
-    """uint8 [N, C, C, 3] → uint8 [N, S, S, 3], S being ``config.input_size``."""
+def augment(images: Tensor, size: int, config: AugmentConfig) -> Tensor:
+    """Return uint8 [N, S, S, 3], S being ``size``, of ``images`` uint8 [N, C, C, 3]."""
     pixels = tf.cast(images, tf.float32)
     if config.background:
         pixels = _change_background(pixels, config.background)
-    pixels = _place(pixels, config)
+    pixels = _place(pixels, size, config)
     if config.flip:
         mirrored = _chosen(pixels, 0.5)
         pixels = tf.where(mirrored, tf.reverse(pixels, [2]), pixels)
@@ -52,13 +52,13 @@ def _change_background(pixels: Tensor, share: float) -> Tensor:
     return tf.where(_chosen(pixels, share) & (spread < _PLAIN), changed, pixels)
 
 
-def _place(pixels: Tensor, config: TrainConfig) -> Tensor:
+def _place(pixels: Tensor, size: int, config: AugmentConfig) -> Tensor:
     """Crop, turn, and now and then shrink onto a plain ground: one bilinear resampling for all.
 
     Without a turn and a shrink, the crop lies inside the picture, as in Szegedy et al.,
     "Going Deeper with Convolutions", arXiv:1409.4842.
     """
-    n, size = _count(pixels), config.input_size
+    n = _count(pixels)
     side = tf.cast(tf.shape(pixels)[1], tf.float32)
     area = tf.random.uniform([n], config.crop_area, 1.0)
     ratio = tf.exp(tf.random.uniform([n], -math.log(_ASPECT), math.log(_ASPECT)))
@@ -100,7 +100,7 @@ def _resample(pixels: Tensor, transforms: Tensor, size: int, beyond: str) -> Ten
     )
 
 
-def _colour(pixels: Tensor, config: TrainConfig) -> Tensor:
+def _colour(pixels: Tensor, config: AugmentConfig) -> Tensor:
     n = _count(pixels)
     pixels *= _factor(n, config.brightness)
     mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)

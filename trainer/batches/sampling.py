@@ -15,11 +15,11 @@ _CHUNK = 512
 
 
 def _groups(labels: Sequence[int]) -> dict[int, Indices]:
-    """The places of each class's images."""
-    places: dict[int, list[int]] = defaultdict(list)
-    for place, label in enumerate(labels):
-        places[label].append(place)
-    return {label: np.array(p, np.int64) for label, p in sorted(places.items())}
+    """Return the indices of each class's images."""
+    indices: dict[int, list[int]] = defaultdict(list)
+    for index, label in enumerate(labels):
+        indices[label].append(index)
+    return {label: np.array(p, np.int64) for label, p in sorted(indices.items())}
 
 
 def epoch_batches(
@@ -33,7 +33,7 @@ def epoch_batches(
     hard: float = 0.0,
     single: float = 0.0,
 ) -> Iterator[Indices]:
-    """One epoch of index batches [classes · images], K neighbours in the array sharing a class.
+    """Yield one epoch of batches of indices [classes · images], K neighbours in the array sharing a class.
 
     Every class comes once in an epoch, in an order drawn anew; the last batch is filled up with
     other classes. With ``steps`` an epoch has that many batches, and the classes come round as
@@ -48,19 +48,19 @@ def epoch_batches(
     Raises ``DataError`` when fewer than two classes have two images.
     """
     groups = _groups(labels)
-    paired = {name: places for name, places in groups.items() if len(places) > 1}
-    alone = [places for places in groups.values() if len(places) == 1] if single else []
+    paired = {name: indices for name, indices in groups.items() if len(indices) > 1}
+    alone = [indices for indices in groups.values() if len(indices) == 1] if single else []
     if len(paired) < 2:
         raise DataError("Fewer than two classes have two images or more; triplets need that.")
     others = min(round(single * classes), len(alone), classes - 2)
     size = min(classes - others, len(paired))
     count = _steps(len(paired), size) if steps is None else steps
     near = None if neighbours is None else _renumbered(neighbours, np.array(list(paired), np.int64))
-    places = list(paired.values())
-    chosen = _class_batches(len(places), size, count, rng, near, round(hard * size))
+    indices = list(paired.values())
+    chosen = _class_batches(len(indices), size, count, rng, near, round(hard * size))
     extra = _class_batches(len(alone), others, count, rng, None, 0) if others else None
     for batch in chosen:
-        drawn = [places[c] for c in batch.tolist()]
+        drawn = [indices[c] for c in batch.tolist()]
         drawn += [alone[c] for c in next(extra).tolist()] if extra else []
         yield np.concatenate([_draw(p, images, rng) for p in drawn])
 
@@ -95,20 +95,20 @@ def _class_batches(
 
 
 def _renumbered(neighbours: Indices, names: Indices) -> list[Indices]:
-    """Neighbours of the classes ``names``, numbered by place in it; all other classes drop out."""
-    place = np.full(len(neighbours), -1, np.int64)
-    place[names] = np.arange(len(names))
-    return [row[row >= 0] for row in place[neighbours[names]]]
+    """Neighbours of the classes ``names``, numbered by their index in it; all other classes drop out."""
+    index = np.full(len(neighbours), -1, np.int64)
+    index[names] = np.arange(len(names))
+    return [row[row >= 0] for row in index[neighbours[names]]]
 
 
-def _draw(places: Indices, count: int, rng: np.random.Generator) -> Indices:
-    """``count`` of ``places``: all different while there are enough, then again from the start."""
-    rounds = [rng.permutation(places) for _ in range(-(-count // len(places)))]
+def _draw(indices: Indices, count: int, rng: np.random.Generator) -> Indices:
+    """``count`` of ``indices``: all different while there are enough, then again from the start."""
+    rounds = [rng.permutation(indices) for _ in range(-(-count // len(indices)))]
     return np.concatenate(rounds)[:count]
 
 
 def steps_per_epoch(labels: Sequence[int], classes: int, *, single: float = 0.0) -> int:
-    """Batches in which every class of two images or more comes once."""
+    """Return the number of batches in which every class of two images or more comes once."""
     counts = Counter(labels)
     paired = sum(count > 1 for count in counts.values())
     alone = len(counts) - paired if single else 0
@@ -121,7 +121,7 @@ def _steps(classes: int, size: int) -> int:
 
 
 def class_centroids(embeddings: npt.NDArray[Any], labels: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Mean of the embeddings [N, D] of each class 0…C-1, float32 [C, D]; every class has some."""
+    """Return the mean of the embeddings [N, D] of each class 0…C-1, float32 [C, D]; every class has some."""
     numbers = np.asarray(labels, np.int64)
     sums = np.zeros((int(numbers.max()) + 1, embeddings.shape[1]), np.float32)
     np.add.at(sums, numbers, embeddings)
@@ -129,7 +129,7 @@ def class_centroids(embeddings: npt.NDArray[Any], labels: Sequence[int]) -> npt.
 
 
 def neighbour_classes(centroids: npt.NDArray[np.float32], k: int) -> Indices:
-    """The ``k`` nearest other classes of each, nearest first, int64 [C, min(k, C - 1)].
+    """Return the ``k`` nearest other classes of each, nearest first, int64 [C, min(k, C - 1)].
 
     By Euclidean distance of the ``centroids`` [C, D]; equally near ones in order of number. Works
     through chunks of classes, so that no C × C matrix exists.

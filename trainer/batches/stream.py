@@ -9,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.batches.augment import augment
-from trainer.config import TrainConfig
+from trainer.config import AugmentConfig
 from trainer.data.rows import FeatureFile, ImageFile
 
 Indices = npt.NDArray[np.int64]
@@ -26,12 +26,14 @@ class Examples:
     teacher: FeatureFile | None = None
 
 
-def stream(examples: Examples, batches: Sequence[Indices], config: TrainConfig) -> tf.data.Dataset:
-    """One epoch of (images uint8 [B, S, S, 3], labels int32 [B], teacher float32 [B, F or 0]).
+def stream(
+    examples: Examples, batches: Sequence[Indices], size: int, config: AugmentConfig
+) -> tf.data.Dataset:
+    """Return one epoch of (images uint8 [B, S, S, 3], labels int32 [B], teacher float32 [B, F or 0]).
 
-    ``batches`` are drawn beforehand: what is wrong with them is then no error of TensorFlow's.
+    ``batches`` are drawn beforehand: an error in drawing them is then not wrapped in one of TensorFlow's.
     """
-    size = config.cache_size
+    cached = examples.images.shape[1:]
 
     def read() -> Iterator[tuple[Any, Any, Any]]:
         for batch in batches:
@@ -40,13 +42,13 @@ def stream(examples: Examples, batches: Sequence[Indices], config: TrainConfig) 
             yield examples.images[batch], examples.labels[batch], rows.astype(np.float32)
 
     signature = (
-        tf.TensorSpec((None, size, size, 3), tf.uint8),
+        tf.TensorSpec((None, *cached), tf.uint8),
         tf.TensorSpec((None,), tf.int32),
         tf.TensorSpec((None, None), tf.float32),
     )
     drawn = tf.data.Dataset.from_generator(read, output_signature=signature)
     augmented = drawn.map(
-        lambda x, y, t: (augment(x, config), y, t), num_parallel_calls=1, deterministic=True
+        lambda x, y, t: (augment(x, size, config), y, t), num_parallel_calls=1, deterministic=True
     ).prefetch(_AHEAD)
     # Nothing is left to TensorFlow to tune, and its tuner may sleep on when an epoch is over: half a
     # minute in which the next one cannot begin.

@@ -11,42 +11,47 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.data.cache_build import FACT, build, complete, read_bad
+from trainer.data.cache_build import METADATA, build, complete, read_bad
 from trainer.data.records import Record
 from trainer.data.rows import ImageFile, RowFile
 from trainer.errors import DataError
 
 # Part of the name, so that a cache of another layout is not taken for one of this.
-_LAYOUT = 2
+_LAYOUT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ImageCache:
     """``images`` is uint8 [N, size, size, 3] on disk; ``records`` has the N images that decode.
 
-    ``facts`` [N] of ``trainer.data.cache_build.FACT`` holds their hashes, on disk as well. ``bad`` names each
+    ``metadata`` [N] of ``METADATA`` holds their hashes and original sides, on disk as well. ``bad`` names each
     file left out, and why; ``content`` is a SHA-256 over labels and bytes of the N. ``folder`` is
     where all caches lie.
     """
 
     images: ImageFile
     records: list[Record]
-    facts: RowFile
+    metadata: RowFile
     bad: dict[str, str]
     content: str
     folder: Path
 
-    def subset(self, places: npt.NDArray[Any]) -> "ImageCache":
-        """The images at ``places`` (integers, or a mask [N]) alone; ``bad`` stays."""
-        chosen = np.arange(len(self.records))[places]
-        records = [self.records[place] for place in chosen.tolist()]
-        facts = self.facts.subset(chosen)
+    @property
+    def size(self) -> int:
+        """Side of the cached images, in pixels."""
+        return self.images.shape[1]
+
+    def subset(self, indices: npt.NDArray[Any]) -> "ImageCache":
+        """Return the images at ``indices`` (integers, or a mask [N]) alone; ``bad`` stays."""
+        chosen = np.arange(len(self.records))[indices]
+        records = [self.records[index] for index in chosen.tolist()]
+        metadata = self.metadata.subset(chosen)
         return ImageCache(
             self.images.subset(chosen),
             records,
-            facts,
+            metadata,
             self.bad,
-            _content(records, facts),
+            _content(records, metadata),
             self.folder,
         )
 
@@ -74,21 +79,32 @@ def open_cache(
     try:
         state = json.loads((target / "done.json").read_text())
         count, bad = int(state["images"]), read_bad(state)
-        kept = [record for place, record in enumerate(records) if place not in bad]
-        if len(kept) != count:
+        decoded = [record for index, record in enumerate(records) if index not in bad]
+        if len(decoded) != count:
             raise ValueError("done.json contradicts itself")
     except (OSError, ValueError, LookupError, TypeError) as exc:
         raise DataError(f"{target} is damaged ({exc}); delete it and train again.") from exc
     images = ImageFile(target / "images.bin", count, size)
-    facts = RowFile(target / "facts.bin", count, (), FACT)
-    named = {str(records[place].path): reason for place, reason in bad.items()}
-    return ImageCache(images, kept, facts, named, _content(kept, facts), folder)
+    metadata = RowFile(target / "metadata.bin", count, (), METADATA)
+    named = {str(records[index].path): reason for index, reason in bad.items()}
+    return ImageCache(images, decoded, metadata, named, _content(decoded, metadata), folder)
+
+
+def resized(cache: ImageCache, size: int, advance: Callable[[int], None]) -> ImageCache:
+    """Return the images of ``cache`` at another ``size``, which are decoded once more.
+
+    ``advance`` and errors are those of ``open_cache``.
+    """
+    if cache.size == size:
+        advance(len(cache.records))
+        return cache
+    return open_cache(cache.records, size, cache.folder, advance)
 
 
 def without_single_images(cache: ImageCache) -> tuple[ImageCache, int]:
-    """Images whose class has a second one, and how many classes were left out for having one.
+    """Return images whose class has a second one, and how many classes were left out for having one.
 
-    As of ``trainer.data.records``, but of what decodes and is no copy.
+    As of ``trainer.data.records``, but of images that decode and are not copies.
     """
     counts = Counter(record.label for record in cache.records)
     single = sum(count == 1 for count in counts.values())
@@ -98,7 +114,7 @@ def without_single_images(cache: ImageCache) -> tuple[ImageCache, int]:
 
 
 def at_most(cache: ImageCache, limit: int, seed: int) -> ImageCache:
-    """``limit`` images or a few less, of classes drawn at random; all where there are no more.
+    """Return ``limit`` images or a few less, of classes drawn at random; all where there are no more.
 
     Whole classes while one is no larger than its share: a tenth, or half where there are but two.
     """
@@ -110,17 +126,17 @@ def at_most(cache: ImageCache, limit: int, seed: int) -> ImageCache:
     share = limit // min(len(classes), 10)
     chosen, count = np.zeros(len(codes), bool), 0
     for number in rng.permutation(len(classes)).tolist():
-        places = classes[number]
-        if len(places) > share:
-            places = rng.choice(places, share, replace=False)
-        if count + len(places) <= limit:
-            chosen[places] = True
-            count += len(places)
+        indices = classes[number]
+        if len(indices) > share:
+            indices = rng.choice(indices, share, replace=False)
+        if count + len(indices) <= limit:
+            chosen[indices] = True
+            count += len(indices)
     return cache.subset(chosen)
 
 
 def fingerprint(records: Sequence[Record]) -> str:
-    """SHA-256 over paths, sizes and times of change: cheap, and new whenever a file is.
+    """Return a SHA-256 over paths, sizes and times of change: cheap, and new whenever a file is.
 
     The time is that of the inode, which a change of permissions moves as well: a file that could
     not be read is then tried again.
@@ -129,15 +145,15 @@ def fingerprint(records: Sequence[Record]) -> str:
     for record in records:
         try:
             status = record.path.stat()
-            facts = f"{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}"
+            change = f"{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}"
         except OSError:
-            facts = "missing"
-        digest.update(f"{record.path}|{facts}\n".encode(errors="surrogateescape"))
+            change = "missing"
+        digest.update(f"{record.path}|{change}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
 
 
-def _content(records: Sequence[Record], facts: RowFile) -> str:
+def _content(records: Sequence[Record], metadata: RowFile) -> str:
     content = hashlib.sha256()
-    for record, sha256 in zip(records, facts[:]["sha256"], strict=True):
+    for record, sha256 in zip(records, metadata[:]["sha256"], strict=True):
         content.update(f"{record.label}|{sha256.tobytes().hex()}\n".encode())
     return content.hexdigest()

@@ -1,4 +1,4 @@
-"""Fills a cache of decoded images: by one run at a time, and going on where a killed one stopped."""
+"""Fills a cache of decoded images: by one run at a time, continuing where a killed one stopped."""
 
 import fcntl
 import hashlib
@@ -17,15 +17,24 @@ import numpy as np
 from app.errors import ImageError, ImageUndecodable
 from app.images.limits import ImageLimits
 from app.images.prepare import Pixels, prepare
-from trainer.data.near_duplicates import LOOK, look
+from trainer.data.near_duplicates import SIGNATURE, signature
 from trainer.data.records import Record
 from trainer.errors import DataError
 from trainer.progress import say
 
 # One's own training images may be larger than what a service takes from strangers.
 TRUSTED = ImageLimits(max_bytes=200_000_000, max_pixels=200_000_000)
-# One for each image that decodes, in the order of the images; ``record`` is its place among all.
-FACT = np.dtype([("record", "<i8"), ("sha256", "u1", (32,)), ("look", LOOK)])
+# One for each image that decodes, in the order of the images; ``record`` is its index among all, the
+# sides are those of the upright original.
+METADATA = np.dtype(
+    [
+        ("record", "<i8"),
+        ("sha256", "u1", (32,)),
+        ("signature", SIGNATURE),
+        ("width", "<u4"),
+        ("height", "<u4"),
+    ]
+)
 _CHUNK = 64
 # Images between two marks from which a killed build goes on.
 _MARK_EVERY = 1024
@@ -47,7 +56,7 @@ def complete(target: Path) -> bool:
 def build(
     records: Sequence[Record], size: int, target: Path, advance: Callable[[int], None]
 ) -> None:
-    """Decode ``records`` into ``target``: ``images.bin``, ``facts.bin``, ``done.json``.
+    """Decode ``records`` into ``target``: ``images.bin``, ``metadata.bin``, ``done.json``.
 
     Renamed into place when complete. A second run with the same records waits for the first.
     Raises ``OSError``, or ``DataError`` when the disk is too small.
@@ -134,42 +143,42 @@ def _fill(
     with (
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         (scratch / "images.bin").open("ab") as images,
-        (scratch / "facts.bin").open("ab") as facts,
+        (scratch / "metadata.bin").open("ab") as metadata,
     ):
         images.truncate(mark.images * size * size * 3)
-        facts.truncate(mark.images * FACT.itemsize)
+        metadata.truncate(mark.images * METADATA.itemsize)
         marked = mark.records
         try:
             while mark.records < len(records):
                 chunk = records[mark.records : mark.records + _CHUNK]
                 for result in pool.map(lambda r: _decode(r, size), chunk):
-                    _write(result, mark, images, facts)
+                    _write(result, mark, images, metadata)
                 if mark.records - marked >= _MARK_EVERY:
-                    _write_mark(scratch / "mark.json", mark, images, facts)
+                    _write_mark(scratch / "mark.json", mark, images, metadata)
                     marked = mark.records
                 advance(len(chunk))
         except KeyboardInterrupt:
-            _write_mark(scratch / "mark.json", mark, images, facts)
+            _write_mark(scratch / "mark.json", mark, images, metadata)
             raise
-        _write_mark(scratch / "done.json", mark, images, facts)
+        _write_mark(scratch / "done.json", mark, images, metadata)
 
 
 def _write(
-    result: tuple[Pixels, Any] | ImageError, mark: _Mark, images: BinaryIO, facts: BinaryIO
+    result: tuple[Pixels, Any] | ImageError, mark: _Mark, images: BinaryIO, metadata: BinaryIO
 ) -> None:
     if isinstance(result, ImageError):
         mark.bad[mark.records] = str(result)
     else:
-        pixels, fact = result
-        fact["record"] = mark.records
+        pixels, row = result
+        row["record"] = mark.records
         images.write(pixels.data)
-        facts.write(fact.tobytes())
+        metadata.write(row.tobytes())
         mark.images += 1
     mark.records += 1
 
 
 def _check_room(scratch: Path, needed: int) -> None:
-    """Better said now than after an hour of decoding."""
+    """Raise ``DataError`` now rather than after an hour of decoding."""
     free = shutil.disk_usage(scratch).free
     if needed > free:
         raise DataError(
@@ -184,16 +193,16 @@ def _read_mark(scratch: Path, size: int) -> _Mark:
         state = json.loads((scratch / "mark.json").read_text())
         mark = _Mark(state["records"], state["images"], read_bad(state))
         pixels = (scratch / "images.bin").stat().st_size
-        facts = (scratch / "facts.bin").stat().st_size
+        metadata = (scratch / "metadata.bin").stat().st_size
     except (OSError, ValueError, KeyError):
         return _Mark()
-    whole = pixels >= mark.images * size * size * 3 and facts >= mark.images * FACT.itemsize
+    whole = pixels >= mark.images * size * size * 3 and metadata >= mark.images * METADATA.itemsize
     return mark if whole else _Mark()
 
 
-def _write_mark(path: Path, mark: _Mark, images: BinaryIO, facts: BinaryIO) -> None:
+def _write_mark(path: Path, mark: _Mark, images: BinaryIO, metadata: BinaryIO) -> None:
     """First the data, then the word that it is there: also a cut of power leaves no lie."""
-    for data in (images, facts):
+    for data in (images, metadata):
         data.flush()
         os.fsync(data.fileno())
     temporary = path.with_suffix(".tmp")
@@ -206,22 +215,24 @@ def _write_mark(path: Path, mark: _Mark, images: BinaryIO, facts: BinaryIO) -> N
 
 
 def read_bad(state: Any) -> dict[int, str]:
-    """Place of a record → why it does not decode; JSON's keys are text."""
-    return {int(place): str(reason) for place, reason in state["bad"].items()}
+    """Return index of a record → why it does not decode; JSON's keys are text."""
+    return {int(index): str(reason) for index, reason in state["bad"].items()}
 
 
 def _decode(record: Record, size: int) -> tuple[Pixels, Any] | ImageError:
     try:
         # Opening a pipe would wait for ever.
         if record.path.exists() and not record.path.is_file():
-            return ImageUndecodable("it is no regular file")
+            return ImageUndecodable("it is not a regular file")
         data = record.path.read_bytes()
-        pixels = np.ascontiguousarray(prepare(data, size, TRUSTED).pixels)
+        prepared = prepare(data, size, TRUSTED)
     except OSError as exc:
         return ImageUndecodable(f"the file cannot be read ({exc.strerror})")
     except ImageError as exc:
         return exc
-    fact = np.zeros((), FACT)
-    fact["sha256"] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
-    fact["look"] = look(pixels)
-    return pixels, fact
+    pixels = np.ascontiguousarray(prepared.pixels)
+    row = np.zeros((), METADATA)
+    row["sha256"] = np.frombuffer(hashlib.sha256(data).digest(), np.uint8)
+    row["signature"] = signature(pixels)
+    row["width"], row["height"] = prepared.width, prepared.height
+    return pixels, row

@@ -32,7 +32,7 @@ class Record:
 
 
 def read_data(source: Path) -> list[Record]:
-    """Records of a folder of class folders, or of a CSV ``path,label[,split][,group]``.
+    """Read the records of a folder of class folders, or of a CSV ``path,label[,split][,group]``.
 
     The label is the name of the class folder. A folder whose images lie in ``queries/CLASS/`` and
     ``gallery/CLASS/`` is read as their union: both are pictures of the class.
@@ -211,7 +211,7 @@ def of_split(records: Iterable[Record], split: Split) -> list[Record]:
 
 
 def without_single_images(records: Sequence[Record]) -> tuple[list[Record], int]:
-    """Records whose class has a second image, and how many classes were left out for having one.
+    """Return the records whose class has a second image, and how many classes were left out for having one.
 
     A class of one image has no positive pair, so it can neither teach nor be tested.
     """
@@ -221,6 +221,6 @@ def without_single_images(records: Sequence[Record]) -> tuple[list[Record], int]
 
 
 def numbered(records: Sequence[Record]) -> list[int]:
-    """Labels as numbers from 0, in order of name."""
+    """Return the labels as numbers from 0, in order of name."""
     numbers = {label: i for i, label in enumerate(sorted({r.label for r in records}))}
     return [numbers[record.label] for record in records]

@@ -1,4 +1,4 @@
-"""Rows of arrays in a file, read by position: memory holds what was asked for, nothing else.
+"""Rows of arrays in a file, read by index: memory holds the rows that were asked for, nothing else.
 
 A memory map would do the same in fewer lines, but its pages count as the process's memory until
 the kernel takes them back, so that a run on 100,000 images would seem to need ten times that of
@@ -36,8 +36,8 @@ class _Descriptor:
 class RowFile:
     """``len(self)`` rows of one shape and type, the raw bytes one after the other.
 
-    ``self[places]`` is a fresh array [n, *row]; ``places`` is a slice, an integer array (any order,
-    repeats allowed) or a boolean array. ``self[place]`` is one row. Safe to read from many threads.
+    ``self[indices]`` is a fresh array [n, *row]; ``indices`` is a slice, an integer array (any order,
+    repeats allowed) or a boolean array. ``self[index]`` is one row. Safe to read from many threads.
     Raises ``IndexError``, and ``DataError`` when the file is too short or cannot be read.
     """
 
@@ -53,7 +53,7 @@ class RowFile:
 
     def _set(self, descriptor: int, name: str, row: tuple[int, ...], dtype: npt.DTypeLike) -> None:
         self._file, self._name = _Descriptor(descriptor), name
-        self._places: Indices | None = None
+        self._indices: Indices | None = None
         self._count = 0
         self._row, self.dtype = row, np.dtype(dtype)
         self._bytes = math.prod(row) * self.dtype.itemsize
@@ -70,48 +70,48 @@ class RowFile:
             return np.asarray(self._read(self._checked(np.array([index])))[0])
         if isinstance(index, slice):
             return self._read(np.arange(*index.indices(self._count)))
-        places = np.asarray(index)
-        if places.dtype == bool:
-            if places.shape != (self._count,):
-                raise IndexError(f"a mask of {places.shape} for {self._count} rows")
-            return self._read(np.flatnonzero(places))
-        return self._read(self._checked(places.astype(np.int64)))
+        indices = np.asarray(index)
+        if indices.dtype == bool:
+            if indices.shape != (self._count,):
+                raise IndexError(f"a mask of {indices.shape} for {self._count} rows")
+            return self._read(np.flatnonzero(indices))
+        return self._read(self._checked(indices.astype(np.int64)))
 
     def __iter__(self) -> Iterator[Array]:
-        return (self[place] for place in range(self._count))
+        return (self[index] for index in range(self._count))
 
-    def subset(self, places: Array) -> Self:
-        """The rows at ``places`` alone, in that order; nothing is copied on disk."""
-        chosen = np.arange(self._count) if self._places is None else self._places
+    def subset(self, indices: Array) -> Self:
+        """Return the rows at ``indices`` alone, in that order; nothing is copied on disk."""
+        chosen = np.arange(self._count) if self._indices is None else self._indices
         other = copy.copy(self)
-        other._places = chosen[places]
-        other._count = len(other._places)
+        other._indices = chosen[indices]
+        other._count = len(other._indices)
         return other
 
-    def _checked(self, places: Indices) -> Indices:
-        """Negative places count from the end, as everywhere."""
-        if len(places) and not -self._count <= places.min() <= places.max() < self._count:
-            raise IndexError(f"a place in {places.min()}…{places.max()} of {self._count} rows")
-        return np.where(places < 0, places + self._count, places)
+    def _checked(self, indices: Indices) -> Indices:
+        """Negative indices count from the end, as everywhere."""
+        if len(indices) and not -self._count <= indices.min() <= indices.max() < self._count:
+            raise IndexError(f"an index in {indices.min()}…{indices.max()} of {self._count} rows")
+        return np.where(indices < 0, indices + self._count, indices)
 
-    def _read(self, places: Indices) -> Array:
-        if self._places is not None:
-            places = self._places[places]
-        out = np.empty((len(places), *self._row), self.dtype)
-        rows = out.reshape(len(places), -1).view(np.uint8) if len(places) else out
-        order = np.argsort(places, kind="stable")
-        in_file = places[order]
+    def _read(self, indices: Indices) -> Array:
+        if self._indices is not None:
+            indices = self._indices[indices]
+        out = np.empty((len(indices), *self._row), self.dtype)
+        rows = out.reshape(len(indices), -1).view(np.uint8) if len(indices) else out
+        order = np.argsort(indices, kind="stable")
+        in_file = indices[order]
         # Neighbours in the file are read in one call, each into its own row of the answer.
         breaks = np.flatnonzero(np.diff(in_file) != 1) + 1
         for run in np.split(order, breaks):
             for start in range(0, len(run), _RUN):
                 part = run[start : start + _RUN]
-                self._fill([memoryview(rows[i]) for i in part.tolist()], int(places[part[0]]))
+                self._fill([memoryview(rows[i]) for i in part.tolist()], int(indices[part[0]]))
         return out
 
-    def _fill(self, buffers: list[memoryview], place: int) -> None:
+    def _fill(self, buffers: list[memoryview], index: int) -> None:
         try:
-            got = os.preadv(self._file.number, buffers, place * self._bytes)
+            got = os.preadv(self._file.number, buffers, index * self._bytes)
         except OSError as exc:
             raise DataError(f"{self._name} cannot be read ({exc.strerror}).") from exc
         if got != len(buffers) * self._bytes:

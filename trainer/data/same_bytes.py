@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def same_bytes(paths: Iterable[Path]) -> list[list[Path]]:
-    """Groups of two or more files with equal SHA-256, in the order of ``paths``.
+    """Return groups of two or more files with equal SHA-256, in the order of ``paths``.
 
     Only files of equal size are read; one that cannot be read is in no group.
     """

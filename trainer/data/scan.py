@@ -1,4 +1,4 @@
-"""What is wrong with the images: unreadable, twice there, in two classes, or in two splits.
+"""Finds unusable images: unreadable, duplicated, in two classes, or in two splits.
 
 Nothing of it stops a run. Every file is named and left out, and the rest is trained on.
 """
@@ -64,7 +64,7 @@ class Scan:
         return {kind: found[kind] for kind in KINDS}
 
     def summary(self) -> list[str]:
-        """A sentence for each kind that was found, with its number."""
+        """Return a sentence for each kind that occurs, with its number."""
         return [
             f"{count} {_TOLD[kind][count > 1]}; left out."
             for kind, count in self.counts.items()
@@ -78,13 +78,13 @@ def scan(
     folder: Path,
     advance: Callable[[int], None],
 ) -> Scan:
-    """Decode every image once, each split at its size in ``sizes``, and leave out what is wrong.
+    """Decode every image once, each split at its size in ``sizes``, and leave out the unusable ones.
 
     ``records`` are divided already. Left out are files that do not decode; the second and later of
     the same bytes (SHA-256), be they of one class or, as a contradiction, of two; then of
     training what is a near-duplicate (``trainer.data.near_duplicates``) of a validation or test image,
-    and of validation what is one of a test image, so that nothing is asked that was learnt by
-    heart. ``folder`` keeps decoded images and hashes: a second run reads no file. ``advance`` is
+    and of validation what is one of a test image, so that no query was seen
+    in training. ``folder`` keeps decoded images and hashes: a second run reads no file. ``advance`` is
     told how many images are done, ``len(records)`` in all. Raises ``DataError`` as ``open_cache``.
     """
     if any(record.split is None for record in records):
@@ -100,15 +100,15 @@ def scan(
     caches = {split: _kept(cache, keep[split]) for split, cache in caches.items()}
     for split, held_out in _HONEST:
         mine, theirs = caches[split], caches[held_out]
-        twins = first_twins(mine.facts[:]["look"], theirs.facts[:]["look"])
+        twins = first_twins(mine.metadata[:]["signature"], theirs.metadata[:]["signature"])
         left_out += [
             LeftOut(
-                mine.records[place].path,
+                mine.records[index].path,
                 "near_duplicate",
-                f"It is nearly the same picture as {theirs.records[twins[place]].path}, "
+                f"It is nearly the same picture as {theirs.records[twins[index]].path}, "
                 f"which is held out for {held_out}.",
             )
-            for place in np.flatnonzero(twins >= 0).tolist()
+            for index in np.flatnonzero(twins >= 0).tolist()
         ]
         caches[split] = _kept(mine, twins < 0)
     return Scan(caches, left_out)
@@ -118,24 +118,24 @@ def _same_bytes(
     records: Sequence[Record], caches: Mapping[Split, ImageCache], keep: dict[Split, Mask]
 ) -> list[LeftOut]:
     """Clear in ``keep`` all but the first, in the order of ``records``, of the same bytes."""
-    places = [(s, i) for s in SPLITS for i in range(len(caches[s].records))]
+    indices = [(s, i) for s in SPLITS for i in range(len(caches[s].records))]
     order = np.argsort(_order(records, caches), kind="stable")
-    digests = {split: cache.facts[:]["sha256"] for split, cache in caches.items()}
+    digests = {split: cache.metadata[:]["sha256"] for split, cache in caches.items()}
     first: dict[bytes, tuple[Split, int]] = {}
     left_out = []
-    for split, place in (places[i] for i in order.tolist()):
-        kept, at = first.setdefault(digests[split][place].tobytes(), (split, place))
-        if (kept, at) != (split, place):
-            keep[split][place] = False
-            left_out.append(_copy(caches[split].records[place], caches[kept].records[at]))
+    for split, index in (indices[i] for i in order.tolist()):
+        kept, at = first.setdefault(digests[split][index].tobytes(), (split, index))
+        if (kept, at) != (split, index):
+            keep[split][index] = False
+            left_out.append(_copy(caches[split].records[index], caches[kept].records[at]))
     return left_out
 
 
 def _order(records: Sequence[Record], caches: Mapping[Split, ImageCache]) -> Any:
-    """The place in ``records`` of every image of ``caches``, one split after the other."""
+    """Return the index in ``records`` of every image of ``caches``, one split after the other."""
     splits = np.array([SPLITS.index(record.split or "train") for record in records], np.int8)
     return np.concatenate(
-        [np.flatnonzero(splits == i)[caches[s].facts[:]["record"]] for i, s in enumerate(SPLITS)]
+        [np.flatnonzero(splits == i)[caches[s].metadata[:]["record"]] for i, s in enumerate(SPLITS)]
     )
 
 

@@ -5,7 +5,7 @@ clusters are drawn whole as in Davison & Hinkley, Bootstrap Methods and their Ap
 section 3.8.
 
 Whole classes are drawn, not single queries: the queries of one class share their right answers,
-so they succeed and fail together, and what is asked is how the model does on *other classes*.
+so they succeed and fail together, and the question is how the model does on *other classes*.
 Drawing single queries would take each for independent evidence and give intervals that are too
 narrow. With one query per class the two are the same. ``scipy.stats.bootstrap`` draws single
 values only.
@@ -48,7 +48,7 @@ class Difference(Interval):
 
 
 def interval(values: Values, classes: Sequence[Any] | npt.NDArray[Any], seed: int = 0) -> Interval:
-    """95 % percentile interval of the mean of ``values`` [N], ``classes`` [N] being drawn whole.
+    """Return the 95 % percentile interval of the mean of ``values`` [N], ``classes`` [N] being drawn whole.
 
     Where all values are of one class there is nothing to draw but the values themselves.
     Raises ``ValueError`` when there are none.
@@ -60,7 +60,7 @@ def interval(values: Values, classes: Sequence[Any] | npt.NDArray[Any], seed: in
 def difference(
     first: Values, second: Values, classes: Sequence[Any] | npt.NDArray[Any], seed: int = 0
 ) -> Difference:
-    """Paired: the two models' figures [N] of the same queries are drawn together.
+    """Return the paired difference: the two models' figures [N] of the same queries are drawn together.
 
     The p-value inverts the percentile interval, 2 · min(P(d ≤ 0), P(d ≥ 0)) with one added to
     count and total (Davison & Hinkley, section 4.2.3), so it falls below 0.05 where the interval
@@ -83,7 +83,7 @@ def resampled_means(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Values:
-    """Means [resamples] over as many classes as there are, drawn with replacement.
+    """Return means [resamples] over as many classes as there are, drawn with replacement.
 
     Each mean is over the queries of the drawn classes, so large classes weigh as much as in the
     mean itself. Equal seeds give equal draws. Raises ``ValueError`` when there are no values.

@@ -4,7 +4,7 @@
 labelled images are dealt, whole classes at a time, into galleries of up to ``GALLERY`` images, at
 most ``PER_CLASS`` of a class; every image is searched in the rest of its gallery, and with each of
 its first ``TOP_K`` answers makes a pair, which matches when both have the same label. How probable
-a match is at a distance depends on how many images compete for the places: in a larger gallery more
+a match is at a distance depends on how many images compete for the first ranks: in a larger gallery more
 strangers come as near. So the size is kept with the calibration, and checked with the same.
 
 **Form.** Platt's logistic function of the distance or of its square, whichever is likelier. Were
@@ -30,7 +30,7 @@ from app.index.flat import FlatIndex
 Floats = npt.NDArray[np.float64]
 Matches = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.object_]
-Places = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 Explain = Callable[[str], None]
 
 TOP_K = 10
@@ -69,18 +69,18 @@ def calibrate(
 ) -> Calibration | None:
     """Fit on embeddings float32 [N, D] of validation classes, with their labels [N].
 
-    None when they are too few, or when a smaller distance is no sign of a match; ``explain`` is
+    None when they are too few, or when a smaller distance does not make a match likelier; ``explain`` is
     told which, in one sentence.
     """
     if len(np.unique(labels)) < MIN_CLASSES:
         explain(f"Fewer than {MIN_CLASSES} validation classes, so distances are not calibrated.")
         return None
     pairs = search_pairs(vectors, labels, seed)
-    found = int(pairs.matches.sum())
-    if min(found, len(pairs.matches) - found) < MIN_PAIRS:
+    matches = int(pairs.matches.sum())
+    if min(matches, len(pairs.matches) - matches) < MIN_PAIRS:
         explain(
-            f"Searches of the validation images give {found} matches and "
-            f"{len(pairs.matches) - found} others; to calibrate distances takes {MIN_PAIRS} of each."
+            f"Searches of the validation images give {matches} matches and "
+            f"{len(pairs.matches) - matches} others; to calibrate distances takes {MIN_PAIRS} of each."
         )
         return None
     fits = {power: fit_platt(pairs.distances**power, pairs.matches) for power in POWERS}
@@ -102,7 +102,7 @@ def calibrate(
 def calibration_error(
     calibration: Calibration, vectors: Vectors, labels: Labels, seed: int
 ) -> float | None:
-    """Expected calibration error on test classes, embeddings float32 [N, D] and labels [N].
+    """Return the expected calibration error on test classes, embeddings float32 [N, D] and labels [N].
 
     The pairs are made as for the fit, in galleries of the size that the fit had, as far as there
     are images for it. None without two classes.
@@ -115,13 +115,13 @@ def calibration_error(
 
 
 def match_probabilities(calibration: Calibration, distances: Floats) -> Floats:
-    """``calibration.probability`` of distances [M]."""
+    """Return ``calibration.probability`` of distances [M]."""
     logits = calibration.intercept + calibration.slope * distances**calibration.power
     return np.asarray(expit(logits), np.float64)
 
 
 def expected_calibration_error(probabilities: Floats, matches: Matches, bins: int = 10) -> float:
-    """Σ over bins of (its pairs / all pairs) · |mean probability - part that matches|.
+    """Return Σ over bins of (its pairs / all pairs) · |mean probability - part that matches|.
 
     ``bins`` equal ones from 0 to 1, the last with its end. Naeini et al., AAAI 2015; Guo et al.,
     "On Calibration of Modern Neural Networks", arXiv:1706.04599. Raises ``ValueError`` without a
@@ -129,13 +129,13 @@ def expected_calibration_error(probabilities: Floats, matches: Matches, bins: in
     """
     if not len(probabilities) or len(probabilities) != len(matches):
         raise ValueError(f"{len(probabilities)} probabilities and {len(matches)} matches")
-    places = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(places, weights=probabilities - matches, minlength=bins)
+    indices = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(indices, weights=probabilities - matches, minlength=bins)
     return float(np.abs(gaps).sum() / len(probabilities))
 
 
 def fit_platt(values: Floats, matches: Matches) -> Platt:
-    """1 / (1 + exp(-(intercept + slope · value))) of greatest likelihood, for values [M].
+    """Return the 1 / (1 + exp(-(intercept + slope · value))) of greatest likelihood, for values [M].
 
     Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with its targets a little
     inside 0 and 1, so that values which separate perfectly have a finite fit, too.
@@ -154,39 +154,39 @@ def fit_platt(values: Floats, matches: Matches) -> Platt:
 
     # From the prior alone, as Platt starts.
     start = np.array([np.log((positive + 1) / (negative + 1)), 0.0])
-    found = minimize(loss, start, jac=True, method="BFGS")
-    slope = float(found.x[1]) / spread
-    return Platt(float(found.x[0]) - slope * middle, slope, float(found.fun))
+    fit = minimize(loss, start, jac=True, method="BFGS")
+    slope = float(fit.x[1]) / spread
+    return Platt(float(fit.x[0]) - slope * middle, slope, float(fit.fun))
 
 
 def search_pairs(vectors: Vectors, labels: Labels, seed: int, gallery: int = GALLERY) -> Pairs:
-    """The pairs that searches show, as above. Vectors are float32 [N, D], labels [N].
+    """Return the pairs that searches show, as above. Vectors are float32 [N, D], labels [N].
 
     At most 5000 queries, in galleries of up to ``gallery`` images; memory holds one gallery.
     """
     distances: list[Floats] = []
     matches: list[Matches] = []
     queries = largest = 0
-    for places in deal(labels, gallery, np.random.default_rng(seed)):
-        if queries + len(places) > max(_MAX_QUERIES, len(places)):
+    for indices in deal(labels, gallery, np.random.default_rng(seed)):
+        if queries + len(indices) > max(_MAX_QUERIES, len(indices)):
             break
-        queries, largest = queries + len(places), max(largest, len(places))
-        index = FlatIndex(vectors.shape[1])
-        index.add([f"{place:012d}" for place in places], vectors[places])
-        answers, found = index.search(vectors[places], min(TOP_K + 1, len(places)))
-        for place, row, apart in zip(places, answers, found, strict=True):
+        queries, largest = queries + len(indices), max(largest, len(indices))
+        flat = FlatIndex(vectors.shape[1])
+        flat.add([f"{index:012d}" for index in indices], vectors[indices])
+        answers, nearest = flat.search(vectors[indices], min(TOP_K + 1, len(indices)))
+        for index, row, apart in zip(indices, answers, nearest, strict=True):
             others = np.array([int(answer) for answer in row], np.int64)
             # Among equals its own vector may stand anywhere, or not at all.
-            kept = np.flatnonzero(others != place)[:TOP_K]
-            distances.append(apart[kept].astype(np.float64))
-            matches.append(labels[others[kept]] == labels[place])
+            first = np.flatnonzero(others != index)[:TOP_K]
+            distances.append(apart[first].astype(np.float64))
+            matches.append(labels[others[first]] == labels[index])
     if not distances:
         return Pairs(np.empty(0), np.empty(0, bool), 0)
     return Pairs(np.concatenate(distances), np.concatenate(matches).astype(bool), largest)
 
 
-def deal(labels: Labels, size: int, rng: np.random.Generator) -> Iterator[Places]:
-    """Places in ``labels``, in galleries of up to ``size``: whole classes in random order.
+def deal(labels: Labels, size: int, rng: np.random.Generator) -> Iterator[Indices]:
+    """Yield indices in ``labels``, in galleries of up to ``size``: whole classes in random order.
 
     At most ``PER_CLASS`` of a class, drawn at random, so that a common class does not crowd out the
     others. A rest too small for a gallery of about the size is left out, unless there is nothing
@@ -194,23 +194,23 @@ def deal(labels: Labels, size: int, rng: np.random.Generator) -> Iterator[Places
     """
     order = rng.permutation(len(labels))
     classes: dict[object, list[int]] = {}
-    for place in order.tolist():
-        classes.setdefault(labels[place], []).append(place)
+    for index in order.tolist():
+        classes.setdefault(labels[index], []).append(index)
     names = list(classes)
     gallery: list[int] = []
     full = False
     for number in rng.permutation(len(names)).tolist():
-        places = classes[names[number]][:PER_CLASS]
-        if gallery and len(gallery) + len(places) > size:
+        indices = classes[names[number]][:PER_CLASS]
+        if gallery and len(gallery) + len(indices) > size:
             yield np.array(gallery, np.int64)
             gallery, full = [], True
-        gallery += places
+        gallery += indices
     if gallery and (not full or len(gallery) >= 0.9 * size):
         yield np.array(gallery, np.int64)
 
 
 def non_match_distances(vectors: Vectors, labels: Labels, seed: int) -> Floats:
-    """Euclidean distances of random pairs with different labels; at most 200,000, unordered."""
+    """Return Euclidean distances of random pairs with different labels; at most 200,000, unordered."""
     rng = np.random.default_rng(seed)
     first, second = rng.integers(len(labels), size=(2, _RANDOM_PAIRS))
     different = np.asarray(labels[first] != labels[second], bool)

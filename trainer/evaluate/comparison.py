@@ -29,16 +29,16 @@ class Comparison:
     rows: Sequence[Row]
 
     def conclusion(self) -> str:
-        """One plain sentence on recall@1."""
-        found = self.rows[0].difference
-        change = f"{points(found.value)} points recall@1, 95 % {span(found)}, {p(found)}"
-        if not found.shown:
-            return f"No difference shown between {self.names[0]} and {self.names[1]}: {change}."
-        better = self.names[found.value > 0]
-        return f"{better} is better: {change}."
+        """Return one plain sentence on recall@1."""
+        change = self.rows[0].difference
+        figures = f"{points(change.value)} points recall@1, 95 % {span(change)}, {p(change)}"
+        if not change.shown:
+            return f"No difference shown between {self.names[0]} and {self.names[1]}: {figures}."
+        better = self.names[change.value > 0]
+        return f"{better} is better: {figures}."
 
     def as_json(self) -> dict[str, Any]:
-        """Figures of both, differences with interval and p-value, and the conclusion."""
+        """Return the figures of both, differences with interval and p-value, and the conclusion."""
         return {
             "models": list(self.names),
             "protocol": self.second.protocol,
@@ -80,7 +80,7 @@ def compare(first: Measurement, second: Measurement, names: tuple[str, str]) -> 
 
 
 def intervals(measurement: Measurement) -> dict[str, Interval]:
-    """Every figure with its 95 % interval."""
+    """Return every figure with its 95 % interval."""
     return {
         figure: interval(values, measurement.labels)
         for figure, values in measurement.per_query().items()
@@ -88,22 +88,22 @@ def intervals(measurement: Measurement) -> dict[str, Interval]:
 
 
 def points(value: float) -> str:
-    """A difference of parts in percentage points, with its sign: ``+3.1``."""
+    """Return a difference of parts in percentage points, with its sign: ``+3.1``."""
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
-def span(found: Interval) -> str:
-    """A difference's interval in percentage points: ``+1.2 … +5.0``."""
-    return f"{points(found.low)} … {points(found.high)}"
+def span(values: Interval) -> str:
+    """Return a difference's interval in percentage points: ``+1.2 … +5.0``."""
+    return f"{points(values.low)} … {points(values.high)}"
 
 
-def p(found: Difference) -> str:
-    return "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
+def p(values: Difference) -> str:
+    return "p < 0.001" if values.p_value < 0.001 else f"p = {values.p_value:.3f}"
 
 
-def _numbers(found: Interval) -> dict[str, float]:
+def _numbers(values: Interval) -> dict[str, float]:
     return {
-        "value": round(found.value, 4),
-        "low": round(found.low, 4),
-        "high": round(found.high, 4),
+        "value": round(values.value, 4),
+        "low": round(values.low, 4),
+        "high": round(values.high, 4),
     }

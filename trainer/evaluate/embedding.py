@@ -1,4 +1,4 @@
-"""Embeds files with the serving code: decoded in threads, a batch at a time."""
+"""Embeds files and cached images with the serving code, a batch at a time."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from app.bundle.encoder import Encoder, Vectors
 from app.errors import ImageError
 from app.images.prepare import Pixels, prepare_file
+from trainer.data.cache import ImageCache
 from trainer.data.cache_build import TRUSTED
 
 Labels = npt.NDArray[np.object_]
@@ -43,7 +44,7 @@ def embed_files(
 ) -> Embedded:
     """Embed every file that decodes; memory holds the vectors and one chunk of images."""
     vectors: list[Vectors] = []
-    kept: list[Path] = []
+    decoded: list[Path] = []
     bad: dict[str, str] = {}
     for chunk, results in _decoded(paths, encoder.input_size):
         good = []
@@ -52,12 +53,24 @@ def embed_files(
                 bad[str(path)] = str(result)
             else:
                 good.append(result)
-                kept.append(path)
+                decoded.append(path)
         if good:
             vectors.append(encoder.embed(np.stack(good)))
         advance(len(chunk))
     empty = np.empty((0, encoder.dimension), np.float32)
-    return Embedded(np.concatenate(vectors) if vectors else empty, kept, bad)
+    return Embedded(np.concatenate(vectors) if vectors else empty, decoded, bad)
+
+
+def embed_cache(
+    encoder: Encoder, cache: ImageCache, advance: Callable[[int], None] = lambda _: None
+) -> Vectors:
+    """Return embeddings float32 [N, D] of the N images of ``cache``, whose size is the encoder's."""
+    vectors = [np.empty((0, encoder.dimension), np.float32)]
+    for start in range(0, len(cache.records), _CHUNK):
+        images = cache.images[start : start + _CHUNK]
+        vectors.append(encoder.embed(images))
+        advance(len(images))
+    return np.concatenate(vectors)
 
 
 def _decoded(

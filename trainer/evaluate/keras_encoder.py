@@ -12,7 +12,7 @@ _BATCH = 64
 
 
 class KerasEncoder:
-    """Takes uint8 [N, S, S, 3] like the published models; embeddings are what the model gives."""
+    """Takes uint8 [N, S, S, 3] like the published models; embeddings are the model's output."""
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model

@@ -1,4 +1,4 @@
-"""What a retrieval measurement found, query by query."""
+"""The results of a retrieval measurement, query by query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ class Measurement:
     """N queries searched in M gallery images; row i of every array is query i.
 
     ``ranks`` int64 [N] counts from 1 to the first right answer; ``average_precision`` (MAP@R's
-    terms) and ``r_precision`` are float64 [N]; ``top`` int64 [N, 5] holds places in the gallery,
+    terms) and ``r_precision`` are float64 [N]; ``top`` int64 [N, 5] holds indices in the gallery,
     nearest first, −1 where the gallery is smaller, and ``top_distances`` float32 [N, 5] their
     Euclidean distances, NaN there. Both embeddings are float32 [·, D]; without a gallery of its own
     the two are one array. ``bad`` says why a file was left out.
@@ -56,16 +56,16 @@ class Measurement:
         return len(self.ranks)
 
     def hits(self, k: int) -> npt.NDArray[np.bool_]:
-        """Whether a right answer is among a query's first ``k``, bool [N]."""
+        """Return whether a right answer is among a query's first ``k``, bool [N]."""
         return self.ranks <= k
 
     def per_query(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Every figure of every query, float64 [N]; its mean is the figure."""
+        """Return every figure of every query, float64 [N]; its mean is the figure."""
         recalls = {f"recall@{k}": self.hits(k).astype(np.float64) for k in RECALL_AT}
         return {**recalls, "map@r": self.average_precision, "r_precision": self.r_precision}
 
     def figures(self) -> dict[str, Any]:
-        """``recall@1`` … ``r_precision``, ``queries``, ``gallery``, ``protocol``,
+        """Return ``recall@1`` … ``r_precision``, ``queries``, ``gallery``, ``protocol``,
         ``without_match`` and ``bad``, ready for JSON.
         """
         return {
@@ -79,26 +79,26 @@ class Measurement:
 
     @property
     def files(self) -> list[Path]:
-        """Every file that was asked for or could be found."""
+        """Every file of queries and gallery."""
         return [*self.paths, *self.gallery_paths]
 
     def answers(self, query: int) -> list[Answer]:
-        """The nearest five gallery images, or as many as there are."""
-        found = zip(self.top[query].tolist(), self.top_distances[query].tolist(), strict=True)
+        """Return the nearest five gallery images, or as many as there are."""
+        nearest = zip(self.top[query].tolist(), self.top_distances[query].tolist(), strict=True)
         return [
             Answer(
-                self.gallery_paths[place],
-                str(self.gallery_labels[place]),
+                self.gallery_paths[index],
+                str(self.gallery_labels[index]),
                 distance,
-                bool(self.gallery_labels[place] == self.labels[query]),
+                bool(self.gallery_labels[index] == self.labels[query]),
             )
-            for place, distance in found
-            if place >= 0
+            for index, distance in nearest
+            if index >= 0
         ]
 
-    def select(self, places: Sequence[int] | npt.NDArray[np.int64]) -> "Measurement":
-        """The queries at ``places``, in that order; gallery and pairs stay."""
-        rows = np.asarray(places, np.int64)
+    def select(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> "Measurement":
+        """Return the queries at ``indices``, in that order; gallery and pairs stay."""
+        rows = np.asarray(indices, np.int64)
         return replace(
             self,
             paths=[self.paths[row] for row in rows],
@@ -113,9 +113,9 @@ class Measurement:
 
 
 def on_same_queries(first: Measurement, second: Measurement) -> tuple[Measurement, Measurement]:
-    """Both, less the queries that only one of them has; row i is the same file in both."""
+    """Return both, less the queries that only one of them has; row i is the same file in both."""
     if list(first.paths) == list(second.paths):
         return first, second
-    where = {path: place for place, path in enumerate(second.paths)}
-    mine = [place for place, path in enumerate(first.paths) if path in where]
-    return first.select(mine), second.select([where[first.paths[place]] for place in mine])
+    where = {path: index for index, path in enumerate(second.paths)}
+    mine = [index for index, path in enumerate(first.paths) if path in where]
+    return first.select(mine), second.select([where[first.paths[index]] for index in mine])

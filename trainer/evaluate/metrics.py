@@ -11,21 +11,21 @@ RECALL_AT = (1, 5, 10)
 
 
 def recall_at_k(hits: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.float64]:
-    """For each query 1.0 when one of its first ``k`` answers is right; hits is [N, ≥k]."""
+    """Return for each query 1.0 where one of its first ``k`` answers is right; hits is [N, ≥k]."""
     return np.asarray(hits[:, :k].any(axis=1), np.float64)
 
 
 def r_precision(
     hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Part of the first R answers that is right, R being the query's number of right ones [N]."""
+    """Return the part of the first R answers that is right, R being the query's number of right ones [N]."""
     return np.asarray((hits & _within(hits, relevant)).sum(axis=1) / relevant)
 
 
 def map_at_r(
     hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """(1/R) Σ over i ≤ R of the precision at i, where answer i is right."""
+    """Return (1/R) Σ over i ≤ R of the precision at i, where answer i is right."""
     counted = hits & _within(hits, relevant)
     precision = counted.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
     return np.asarray((precision * counted).sum(axis=1) / relevant)
@@ -45,7 +45,7 @@ class RetrievalFigures:
     _sums: dict[str, float] = field(default_factory=dict)
 
     def add(self, hits: npt.NDArray[np.bool_], relevant: npt.NDArray[np.int64]) -> None:
-        """``hits`` [N, max(10, R)] of queries with ``relevant`` [N] right answers each."""
+        """Add ``hits`` [N, max(10, R)] of queries with ``relevant`` [N] right answers each."""
         figures = {f"recall@{k}": recall_at_k(hits, k) for k in RECALL_AT}
         figures["map@r"] = map_at_r(hits, relevant)
         figures["r_precision"] = r_precision(hits, relevant)

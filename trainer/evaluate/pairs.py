@@ -9,7 +9,7 @@ from app.bundle.encoder import Vectors
 from trainer.evaluate.embedding import Labelled
 
 Distances = npt.NDArray[np.float32]
-Places = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 
 LIMIT = 20_000
 _CHUNK = 4096
@@ -45,12 +45,12 @@ def sample_pairs(
 
     drawn = rng.integers(0, len(asked), limit)
     start, size = starts[asked[drawn]], sizes[asked[drawn]]
-    place = rng.integers(0, size - own)
+    index = rng.integers(0, size - own)
     if own:
         position = np.empty_like(order)
         position[order] = np.arange(len(order))
-        place += place >= position[drawn] - start
-    positive = _distances(queries.vectors, drawn, answers.vectors, order[start + place])
+        index += index >= position[drawn] - start
+    positive = _distances(queries.vectors, drawn, answers.vectors, order[start + index])
 
     drawn = rng.integers(0, len(asked), limit)
     start, size = starts[asked[drawn]], sizes[asked[drawn]]
@@ -58,12 +58,12 @@ def sample_pairs(
     if not others.all():
         keep = others > 0
         drawn, start, size, others = drawn[keep], start[keep], size[keep], others[keep]
-    place = rng.integers(0, others)
-    place += size * (place >= start)
-    return Pairs(positive, _distances(queries.vectors, drawn, answers.vectors, order[place]))
+    index = rng.integers(0, others)
+    index += size * (index >= start)
+    return Pairs(positive, _distances(queries.vectors, drawn, answers.vectors, order[index]))
 
 
-def _distances(a: Vectors, rows: Places, b: Vectors, columns: Places) -> Distances:
+def _distances(a: Vectors, rows: Indices, b: Vectors, columns: Indices) -> Distances:
     parts = [np.empty(0, np.float32)]
     for start in range(0, len(rows), _CHUNK):
         chunk = slice(start, start + _CHUNK)

@@ -1,4 +1,4 @@
-"""For every query image, the whole gallery sorted by distance, written to a file as it is found."""
+"""For every query image, the whole gallery sorted by distance, written to a file as it is computed."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def rank(
     """Write ``{"gallery": N, "queries": [{"query", "results": [{"path", "distance"}]}]}``.
 
     Paths are relative to the two folders; results ascend by distance. The file is renamed into
-    place when complete. Returns the files that are no images, and why. Raises ``DataError``.
+    place when complete. Returns the files that are not images, and why. Raises ``DataError``.
     """
     for folder in (queries, gallery):
         if not folder.is_dir():

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from app.bundle.encoder import Encoder
 from app.index.flat import FlatIndex
+from trainer.data.cache import ImageCache
 from trainer.data.records import Record, read_data, without_single_images
 from trainer.errors import DataError
-from trainer.evaluate.embedding import Labelled, embed_files
+from trainer.evaluate.embedding import Labelled, embed_cache, embed_files
 from trainer.evaluate.measurement import TOP, Measurement
 from trainer.evaluate.metrics import RECALL_AT, RetrievalFigures, map_at_r, r_precision
 from trainer.evaluate.pairs import sample_pairs
@@ -21,11 +22,8 @@ from trainer.evaluate.ranks import first_ranks
 
 __all__ = [
     "Labelled",
-    "evaluate_data",
-    "evaluate_queries",
-    "evaluate_records",
     "first_hits",
-    "measure_data",
+    "measure_cache",
     "measure_queries",
     "measure_records",
     "queries_and_gallery",
@@ -65,115 +63,87 @@ def measure_records(
     Classes with one image are left out as queries, and counted in ``without_match``.
     Raises ``DataError``.
     """
-    kept, single = without_single_images(records)
-    found, bad = _embed(encoder, kept, advance)
-    labels = found.embedded.labels.tolist()
-    counts = Counter(labels)
-    paired = np.array([counts[label] > 1 for label in labels], bool)
-    return _measurement(
-        found.subset(paired),
-        None,
-        protocol="every image searched in all the others",
-        without_match=single + int((~paired).sum()),
-        bad=bad,
-    )
+    paired, single = without_single_images(records)
+    files, bad = _embed(encoder, paired, advance)
+    return _measure_in_itself(files, single, bad)
 
 
-def measure_data(encoder: Encoder, data: Path, advance: Advance = lambda _: None) -> Measurement:
-    """``measure_records`` of a class folder or CSV, or ``measure_queries`` of its two folders."""
-    folders = queries_and_gallery(data)
-    if folders:
-        return measure_queries(encoder, *folders, advance)
-    return measure_records(encoder, read_data(data), advance)
+def measure_cache(
+    encoder: Encoder, cache: ImageCache, advance: Advance = lambda _: None
+) -> Measurement:
+    """Measure as ``measure_records`` does, but images that are decoded already, at the encoder's size."""
+    paths = [record.path for record in cache.records]
+    vectors = embed_cache(encoder, cache, advance)
+    labels = np.array([record.label for record in cache.records], dtype=object)
+    return _measure_in_itself(_Files(paths, Labelled(vectors, labels)), 0, {})
 
 
 def queries_and_gallery(data: Path) -> tuple[Path, Path] | None:
-    """The folders ``queries`` and ``gallery`` of ``data``, where it has both."""
+    """Return the folders ``queries`` and ``gallery`` of ``data``, where it has both."""
     queries, gallery = data / "queries", data / "gallery"
     return (queries, gallery) if queries.is_dir() and gallery.is_dir() else None
 
 
-def evaluate_queries(
-    encoder: Encoder, queries: Path, gallery: Path, advance: Advance = lambda _: None
-) -> dict[str, Any]:
-    """``Measurement.figures`` of ``measure_queries``."""
-    return measure_queries(encoder, queries, gallery, advance).figures()
-
-
-def evaluate_records(
-    encoder: Encoder, records: Sequence[Record], advance: Advance = lambda _: None
-) -> dict[str, Any]:
-    """``Measurement.figures`` of ``measure_records``."""
-    return measure_records(encoder, records, advance).figures()
-
-
-def evaluate_data(
-    encoder: Encoder, data: Path, advance: Advance = lambda _: None
-) -> dict[str, Any]:
-    """``Measurement.figures`` of ``measure_data``."""
-    return measure_data(encoder, data, advance).figures()
-
-
 def retrieval(queries: Labelled, gallery: Labelled | None = None) -> dict[str, Any]:
-    """Figures of searching ``queries`` in ``gallery``, or in each other without it.
+    """Return the figures of searching ``queries`` in ``gallery``, or in each other without it.
 
     In each other, a query's own vector is never among its answers. Every query needs a right
     answer. Works through chunks of queries, so that no N × M matrix exists. Raises ``DataError``.
     """
     figures = RetrievalFigures()
-    for found in _search(queries, gallery):
-        figures.add(found.hits, found.relevant)
+    for chunk in _search(queries, gallery):
+        figures.add(chunk.hits, chunk.relevant)
     size = len((gallery or queries).vectors)
     return {**figures.means(), "queries": figures.queries, "gallery": size}
 
 
 def first_hits(queries: Labelled) -> npt.NDArray[np.bool_]:
-    """Whether the first answer to each of ``queries`` [N], searched in the others, is right [N].
+    """Return whether the first answer to each of ``queries`` [N], searched in the others, is right [N].
 
     Raises ``DataError``.
     """
-    return np.concatenate([found.hits[:, 0] for found in _search(queries, None)])
+    return np.concatenate([chunk.hits[:, 0] for chunk in _search(queries, None)])
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Chunk:
     """Answers of the queries in ``rows``, nearest first: ``hits`` bool [n, W], W ≥ 10 and ≥ R;
-    ``places`` int64 and ``distances`` float32 [n, 5], −1 and NaN where the gallery has fewer;
+    ``indices`` int64 and ``distances`` float32 [n, 5], −1 and NaN where the gallery has fewer;
     ``relevant`` int64 [n], the number R of right answers that there are.
     """
 
     rows: slice
     hits: npt.NDArray[np.bool_]
-    places: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
     distances: npt.NDArray[np.float32]
     relevant: npt.NDArray[np.int64]
 
 
-def _search(queries: Labelled, gallery: Labelled | None) -> Iterator[_Found]:
+def _search(queries: Labelled, gallery: Labelled | None) -> Iterator[_Chunk]:
     own = gallery is None
     answers = gallery or queries
     if not len(queries.vectors) or not len(answers.vectors):
         raise DataError(_NOTHING)
-    index = FlatIndex(answers.vectors.shape[1])
-    index.add([f"{place:09d}" for place in range(len(answers.vectors))], answers.vectors)
+    flat = FlatIndex(answers.vectors.shape[1])
+    flat.add([f"{index:09d}" for index in range(len(answers.vectors))], answers.vectors)
     sizes = Counter(answers.labels.tolist())
     relevant = np.array([sizes[label] - own for label in queries.labels.tolist()], np.int64)
     width = max(*RECALL_AT, TOP, int(relevant.max()))
     for start in range(0, len(queries.vectors), _CHUNK):
         rows = slice(start, min(start + _CHUNK, len(queries.vectors)))
-        ids, distances = index.search(queries.vectors[rows], width + own)
+        ids, distances = flat.search(queries.vectors[rows], width + own)
         count = len(ids)
         hits = np.zeros((count, width), bool)
-        places = np.full((count, TOP), -1, np.int64)
+        indices = np.full((count, TOP), -1, np.int64)
         nearest = np.full((count, TOP), np.nan, np.float32)
         for i, row in enumerate(ids):
-            found = np.array([int(place) for place in row], np.int64)
-            kept = np.flatnonzero(found != start + i) if own else np.arange(len(found))
-            kept = kept[:width]
-            hits[i, : len(kept)] = answers.labels[found[kept]] == queries.labels[start + i]
-            top = kept[:TOP]
-            places[i, : len(top)], nearest[i, : len(top)] = found[top], distances[i, top]
-        yield _Found(rows, hits, places, nearest, relevant[rows])
+            answered = np.array([int(index) for index in row], np.int64)
+            others = np.flatnonzero(answered != start + i) if own else np.arange(len(answered))
+            others = others[:width]
+            hits[i, : len(others)] = answers.labels[answered[others]] == queries.labels[start + i]
+            top = others[:TOP]
+            indices[i, : len(top)], nearest[i, : len(top)] = answered[top], distances[i, top]
+        yield _Chunk(rows, hits, indices, nearest, relevant[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +154,21 @@ class _Files:
     embedded: Labelled
 
     def subset(self, mask: npt.NDArray[np.bool_]) -> "_Files":
-        kept = [path for path, keep in zip(self.paths, mask, strict=True) if keep]
-        return _Files(kept, self.embedded.subset(mask))
+        paths = [path for path, keep in zip(self.paths, mask, strict=True) if keep]
+        return _Files(paths, self.embedded.subset(mask))
+
+
+def _measure_in_itself(files: _Files, without_match: int, bad: dict[str, str]) -> Measurement:
+    labels = files.embedded.labels.tolist()
+    counts = Counter(labels)
+    paired = np.array([counts[label] > 1 for label in labels], bool)
+    return _measurement(
+        files.subset(paired),
+        None,
+        protocol="every image searched in all the others",
+        without_match=without_match + int((~paired).sum()),
+        bad=bad,
+    )
 
 
 def _measurement(
@@ -201,12 +184,12 @@ def _measurement(
     ranks = np.empty(count, np.int64)
     average, precision = np.empty(count), np.empty(count)
     top, nearest = np.empty((count, TOP), np.int64), np.empty((count, TOP), np.float32)
-    for found in _search(queries, gallery):
-        rows, hits = found.rows, found.hits
+    for chunk in _search(queries, gallery):
+        rows, hits = chunk.rows, chunk.hits
         ranks[rows] = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
-        average[rows] = map_at_r(hits, found.relevant)
-        precision[rows] = r_precision(hits, found.relevant)
-        top[rows], nearest[rows] = found.places, found.distances
+        average[rows] = map_at_r(hits, chunk.relevant)
+        precision[rows] = r_precision(hits, chunk.relevant)
+        top[rows], nearest[rows] = chunk.indices, chunk.distances
     missed = np.flatnonzero(ranks == 0)
     ranks[missed] = first_ranks(queries, gallery, missed)
     searched = answers or asked

@@ -1,1 +1,1 @@
-"""Training itself: stages, steps, optimisers, signs of learning, the state for resuming."""
+"""Training itself: stages, steps, optimisers, diagnostics, the state for resuming."""

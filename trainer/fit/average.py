@@ -10,37 +10,69 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 Weights = list[np.ndarray[Any, Any]]
 
 
 class MovingAverage:
-    """``average ← decay · average + (1 − decay) · weights`` after every step.
+    """TensorFlow's ``ExponentialMovingAverage`` of ``variables``, updated after every step.
 
     Early on the decay is min(decay, (1 + t) / (10 + t)), so that the start is soon forgotten. With a
     ``decay`` of 0 the average is the weights themselves.
     """
 
-    def __init__(self, variables: Sequence[keras.Variable], decay: float) -> None:
-        self._variables, self._decay = list(variables), decay
-        self.steps = 0
-        self.values: Weights = [np.array(v.value) for v in variables] if decay else []
+    def __init__(
+        self,
+        variables: Sequence[keras.Variable],
+        decay: float,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
+        self._variables = list(variables) if decay else []
+        if not self._variables:
+            return
+        trained = [variable.value for variable in self._variables]
+        self._strategy = strategy or tf.distribute.get_strategy()
+        with self._strategy.scope():
+            self._steps = tf.Variable(0, dtype=tf.int64, trainable=False)
+            average = tf.train.ExponentialMovingAverage(decay, num_updates=self._steps)
+            # The first call makes the averages, equal to the variables.
+            average.apply(trained)
+        self._averages = [average.average(variable) for variable in trained]
+
+        def apply() -> None:
+            average.apply(trained)
+
+        self._apply = tf.function(apply)
+
+    @property
+    def steps(self) -> int:
+        """Updates so far."""
+        return int(self._steps.numpy()) if self._variables else 0
+
+    @property
+    def values(self) -> Weights:
+        """The averages, in the order of the variables; none where the decay is 0."""
+        return [average.numpy() for average in self._averages] if self._variables else []
 
     def update(self) -> None:
-        if not self._decay:
-            return
-        self.steps += 1
-        decay = np.float32(min(self._decay, (1 + self.steps) / (10 + self.steps)))
-        for average, variable in zip(self.values, self._variables, strict=True):
-            np.add(average, (1 - decay) * (np.asarray(variable.value) - average), out=average)
+        """Take up the variables as they are now."""
+        if self._variables:
+            self._steps.assign_add(1)
+            with self._strategy.scope():
+                self._apply()
+
+    def restore(self, values: Weights, steps: int) -> None:
+        """Continue from the ``values`` and ``steps`` of an interrupted run."""
+        if self._variables:
+            self._steps.assign(steps)
+            for average, value in zip(self._averages, values, strict=True):
+                average.assign(value)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The variables hold the average inside, and what they were trained to afterwards."""
-        if not self._decay:
-            yield
-            return
-        trained = [np.array(v.value) for v in self._variables]
+        """The variables hold the average inside, and their trained values afterwards."""
+        trained = [np.array(variable.value) for variable in self._variables]
         self._assign(self.values)
         try:
             yield

@@ -14,7 +14,7 @@ from app.bundle.model_store import sync
 from trainer.errors import DataError
 
 Weights = list[np.ndarray[Any, Any]]
-# Raised when what a state holds changes: one of another format is not taken up.
+# Raised when what a state holds changes: one of another format is not resumed.
 STATE_FORMAT = 2
 _DAMAGED = (
     OSError,
@@ -29,10 +29,10 @@ _DAMAGED = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``arrays`` by name (trained variables, optimisers, averages, best), ``facts`` as JSON."""
+    """``arrays`` by name (trained variables, optimisers, averages, best), ``values`` as JSON."""
 
     arrays: dict[str, Weights]
-    facts: dict[str, Any]
+    values: dict[str, Any]
 
 
 class Checkpoint:
@@ -46,7 +46,7 @@ class Checkpoint:
         self._old = folder.with_name(f".{folder.name}-old")
 
     def save(self, state: State) -> None:
-        """Written aside, flushed, and renamed: a crash leaves the state before or after.
+        """Write the state aside, flush it, and rename it: a crash leaves the state before or after.
 
         Raises ``DataError`` when the disk is full or may not be written to.
         """
@@ -57,8 +57,12 @@ class Checkpoint:
             scratch.mkdir(parents=True)
             for name, weights in state.arrays.items():
                 np.savez(scratch / f"{name}.npz", *weights)
-            facts = {"format": STATE_FORMAT, "arrays": sorted(state.arrays), "facts": state.facts}
-            (scratch / "facts.json").write_text(json.dumps(facts))
+            document = {
+                "format": STATE_FORMAT,
+                "arrays": sorted(state.arrays),
+                "facts": state.values,
+            }
+            (scratch / "facts.json").write_text(json.dumps(document))
             for path in (*scratch.iterdir(), scratch):
                 sync(path)
             # A folder cannot be renamed over another: the old one steps aside first. Until the new
@@ -78,7 +82,7 @@ class Checkpoint:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def load(self) -> State | None:
-        """The last state; None when there is none, or one that another version of Gemello wrote.
+        """Return the last state; None when there is none, or one that another version of Gemello wrote.
 
         Raises ``DataError`` when it is damaged.
         """
@@ -86,11 +90,11 @@ class Checkpoint:
         if not folder.exists():
             return None
         try:
-            facts = json.loads((folder / "facts.json").read_text())
-            if facts.get("format") != STATE_FORMAT:
+            document = json.loads((folder / "facts.json").read_text())
+            if document.get("format") != STATE_FORMAT:
                 return None
-            arrays = {name: _read(folder / f"{name}.npz") for name in facts["arrays"]}
-            return State(arrays, facts["facts"])
+            arrays = {name: _read(folder / f"{name}.npz") for name in document["arrays"]}
+            return State(arrays, document["facts"])
         except _DAMAGED as exc:
             raise DataError(
                 f"The saved state in {folder} is damaged ({exc}); train again without --resume."
@@ -105,6 +109,6 @@ class Checkpoint:
 
 
 def _read(path: Path) -> Weights:
-    # NumPy leaves a file open that is no archive.
+    # NumPy leaves a file open that is not an archive.
     with path.open("rb") as stream, np.load(stream) as stored:
         return [stored[f"arr_{i}"] for i in range(len(stored.files))]

@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.batches import sampling
-from trainer.batches.draws import Draws
+from trainer.batches.batch_sampler import BatchSampler
 from trainer.batches.stream import Examples, stream
 from trainer.data.rows import FeatureFile
 from trainer.fit.average import MovingAverage
 from trainer.fit.checkpoint import State
-from trainer.fit.journal import Journal
+from trainer.fit.history import Recorder
 from trainer.fit.optimizer import Parts, make_optimizer
 from trainer.fit.steps import Means, Step, network_step, triplet_step
 from trainer.fit.task import Indices, Task, some
@@ -22,11 +22,11 @@ from trainer.progress import say, track
 
 
 def fit_network(
-    task: Task, journal: Journal, teacher: FeatureFile | None, state: State | None
+    task: Task, recorder: Recorder, teacher: FeatureFile | None, state: State | None
 ) -> None:
-    """Train what is not frozen; ``teacher`` [N, F] are the features to stay near to.
+    """Train the layers that are not frozen; ``teacher`` [N, F] are the features to stay near to.
 
-    Goes on after the journal's last epoch with the optimisers and averages of ``state``. Every
+    Goes on after the last recorded epoch with the optimisers and averages of ``state``. Every
     epoch has random numbers of its own, so that it is the same after an interruption. Raises
     ``TrainingFailed``, or ``DataError`` when the classes allow no pairs.
     """
@@ -35,35 +35,41 @@ def fit_network(
         return
     examples = Examples(task.train.images, task.labels, teacher)
     replicas = task.strategy.num_replicas_in_sync
-    draws = Draws(task.labels.tolist(), config, replicas)
-    parts = _parts(task, draws.steps * config.epochs)
-    average = MovingAverage(parts.variables, config.ema)
+    sampler = BatchSampler(
+        task.labels.tolist(),
+        config.batch,
+        replicas=replicas,
+        fixed_triplets=task.objective is None,
+        seed=config.seed,
+    )
+    parts = _parts(task, sampler.steps * config.epochs)
+    average = MovingAverage(parts.variables, config.optimizer.ema, task.strategy)
     if state is not None:
-        _take_up(state, parts, average)
+        _restore(state, parts, average)
     step: Step | None = None
-    for number in range(journal.finished + 1, config.epochs + 1):
-        if config.patience and journal.stale >= config.patience:
-            say(f"no better validation recall for {journal.stale} epochs, so it stops here")
+    for number in range(recorder.finished + 1, config.epochs + 1):
+        if config.patience and recorder.stale >= config.patience:
+            say(f"no better validation recall for {recorder.stale} epochs, so training stops here")
             break
-        mining = "semi_hard" if number <= config.semi_hard_epochs else config.mining
+        mining = "semi_hard" if number <= config.loss.semi_hard_epochs else config.loss.mining
         if mine(task.objective, mining) or step is None:
             step = _step(task, parts)
         data = task.strategy.distribute_datasets_from_function(
-            _epoch(task, examples, draws, number)
+            _epoch(task, examples, sampler, number)
         )
-        means, images = Means(), replicas * draws.batch_size
-        with track(f"epoch {number}/{config.epochs}", draws.steps * images) as advance:
-            for _, batch in zip(range(draws.steps), data, strict=False):
+        means, images = Means(), replicas * sampler.batch_size
+        with track(f"epoch {number}/{config.epochs}", sampler.steps * images) as advance:
+            for _, batch in zip(range(sampler.steps), data, strict=False):
                 means.add(step(*batch))
                 average.update()
                 advance(images)
         with average.applied():
-            looked_at = journal.judge.images
-            if not len(looked_at):
-                looked_at = task.train.images.subset(some(len(task.labels)))
-            embeddings = predict(task.network.embedder, looked_at)
-            journal.record("network", number, config.epochs, means, embeddings)
-        journal.keep(
+            shown = recorder.validation.images
+            if not len(shown):
+                shown = task.train.images.subset(some(len(task.labels)))
+            embeddings = predict(task.network.embedder, shown)
+            recorder.record("network", number, config.epochs, means, embeddings)
+        recorder.save(
             {"average_steps": average.steps},
             objective=task.objective.get_weights() if task.objective is not None else [],
             optimizer=[np.asarray(variable) for variable in parts.state],
@@ -74,40 +80,41 @@ def fit_network(
 def _parts(task: Task, steps: int) -> Parts:
     """The backbone as far as it is trained, and all above it: head, pooling, proxies."""
     config, network = task.config, task.network
-    backbone = network.freeze(config.frozen_stages)
+    rates = config.optimizer
+    backbone = network.freeze(config.network.frozen_stages)
     own = {id(variable) for variable in network.backbone.variables}
     above = [v for v in network.embedder.trainable_variables if id(v) not in own]
     if task.objective is not None:
         above += task.objective.trainable_variables
     with task.strategy.scope():
         return Parts(
-            (make_optimizer(config.learning_rate, steps, config), backbone),
-            (make_optimizer(config.head_learning_rate, steps, config), above),
+            (make_optimizer(rates.learning_rate, steps, rates), backbone),
+            (make_optimizer(rates.head_learning_rate, steps, rates), above),
         )
 
 
 def _step(task: Task, parts: Parts) -> Step:
-    config, embedder = task.config, task.network.embedder
+    loss, embedder = task.config.loss, task.network.embedder
     with task.strategy.scope():
         if task.objective is None:
-            return triplet_step(embedder, config.margin, parts, task.strategy)
-        return network_step(embedder, task.objective, config.distillation, parts, task.strategy)
+            return triplet_step(embedder, loss.margin, parts, task.strategy)
+        return network_step(embedder, task.objective, loss.distillation, parts, task.strategy)
 
 
 def _epoch(
-    task: Task, examples: Examples, draws: Draws, number: int
+    task: Task, examples: Examples, sampler: BatchSampler, number: int
 ) -> Callable[[tf.distribute.InputContext], tf.data.Dataset]:
     """A function of the worker, which gets its share of the epoch's batches."""
     config = task.config
-    neighbours = _neighbours(task) if config.hard_classes else None
-    batches = draws.epoch(np.random.default_rng((config.seed, number)), neighbours)
+    neighbours = _neighbours(task) if config.batch.hard_classes else None
+    batches = sampler.epoch(np.random.default_rng((config.seed, number)), neighbours)
 
     def dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
         worker, workers = context.input_pipeline_id, context.num_input_pipelines
         # The seed of what is augmented here, or every epoch and worker would have the same crops.
         drawn = np.random.default_rng((config.seed, number, worker)).integers(2**31)
         tf.random.set_seed(int(drawn))
-        return stream(examples, batches[worker::workers], config)
+        return stream(examples, batches[worker::workers], config.network.input_size, config.augment)
 
     return dataset
 
@@ -116,15 +123,14 @@ def _neighbours(task: Task) -> Indices:
     """The nearest classes of each, as the network sees them now."""
     embeddings = predict(task.network.embedder, task.train.images)
     centroids = sampling.class_centroids(embeddings, task.labels.tolist())
-    return sampling.neighbour_classes(centroids, task.config.classes_per_batch)
+    return sampling.neighbour_classes(centroids, task.config.batch.classes)
 
 
-def _take_up(state: State, parts: Parts, average: MovingAverage) -> None:
+def _restore(state: State, parts: Parts, average: MovingAverage) -> None:
     """Optimisers and average as they were saved after an epoch; after the head's there are none."""
     saved: dict[str, Any] = state.arrays
     if "optimizer" not in saved:
         return
     for variable, value in zip(parts.state, saved["optimizer"], strict=True):
         variable.assign(value)
-    if average.values:
-        average.values, average.steps = saved["average"], state.facts["average_steps"]
+    average.restore(saved["average"], state.values["average_steps"])

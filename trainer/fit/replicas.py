@@ -17,7 +17,7 @@ class Replicas:
 
 
 def agree(strategy: tf.distribute.Strategy, number: int) -> bool:
-    """Whether all workers have the same ``number``; where not, at least one is told so."""
+    """Return whether all workers have the same ``number``; where not, at least one is told so."""
     if strategy.num_replicas_in_sync == 1:
         return True
     numbers = tf.function(strategy.run)(lambda: tf.constant(float(number)))
@@ -25,7 +25,7 @@ def agree(strategy: tf.distribute.Strategy, number: int) -> bool:
 
 
 def make(name: str) -> Replicas:
-    """``none``, ``mirrored`` (all devices of this machine) or ``multi_worker`` (``TF_CONFIG``).
+    """Return the devices of ``none``, ``mirrored`` (all devices of this machine) or ``multi_worker`` (``TF_CONFIG``).
 
     To be called before any other use of TensorFlow. Each replica draws P × K batches of its own,
     and their gradients are averaged. Raises ``ConfigError``.

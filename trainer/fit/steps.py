@@ -41,7 +41,7 @@ class Means:
 def head_step(
     top: keras.Model, objective: keras.layers.Layer, parts: Parts, strategy: tf.distribute.Strategy
 ) -> Step:
-    """``step(features [B, F], labels [B])``; every replica sees the same batch."""
+    """Return ``step(features [B, F], labels [B])``; every replica sees the same batch."""
 
     def forward(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         embeddings = top(features, training=True)
@@ -58,7 +58,7 @@ def network_step(
     parts: Parts,
     strategy: tf.distribute.Strategy,
 ) -> Step:
-    """``step(images [B, S, S, 3], labels [B], teacher [B, F])``."""
+    """Return ``step(images [B, S, S, 3], labels [B], teacher [B, F])``."""
 
     def forward(images: Tensor, labels: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         embeddings = embedder(images, training=True)
@@ -73,7 +73,7 @@ def network_step(
 def triplet_step(
     embedder: keras.Model, margin: float, parts: Parts, strategy: tf.distribute.Strategy
 ) -> Step:
-    """The same of a batch of anchors, then positives, then negatives, through three branches."""
+    """Return the same for a batch of anchors, then positives, then negatives, through three branches."""
     siamese = three_branch(embedder)
 
     def forward(images: Tensor, _labels: Tensor, _teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:

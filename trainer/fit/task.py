@@ -1,4 +1,4 @@
-"""What both stages of training work on."""
+"""The inputs of both stages of training."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Task:
     """``labels`` int32 [N] number the classes of ``train`` from 0.
 
     One ``objective`` serves both stages, so that its proxies and its memory go on; it is None for
-    fixed triplets, which are no loss of a batch and its labels.
+    fixed triplets, which are not a loss of a batch and its labels.
     """
 
     network: Network
@@ -34,9 +34,9 @@ class Task:
     strategy: tf.distribute.Strategy
     objective: keras.layers.Layer | None
 
-    def features(self, places: Indices | None = None) -> FeatureFile:
-        """Pooled features of the training images, or of those at ``places``, on disk."""
-        images = self.train.images if places is None else self.train.images.subset(places)
+    def features(self, indices: Indices | None = None) -> FeatureFile:
+        """Return pooled features of the training images, or of those at ``indices``, on disk."""
+        images = self.train.images if indices is None else self.train.images.subset(indices)
         stored = FeatureFile(self.train.folder, self.network.features.output_shape[1])
         with track("pretrained features", len(images)) as advance:
             for chunk in predicted(self.network.features, images, advance):
@@ -45,5 +45,5 @@ class Task:
 
 
 def some(count: int) -> Indices:
-    """A few of ``count`` places, evenly spread: neighbours are of one class."""
+    """Return a few of ``count`` indices, evenly spread: neighbours are of one class."""
     return np.unique(np.linspace(0, count - 1, min(count, _LOOKED_AT)).astype(np.int64))

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from trainer.losses.distances import Metric, pairwise
+from trainer.losses.distances import pairwise
 from trainer.losses.pair_loss import PairLoss
 from trainer.losses.stats import LossStats, masked_mean
 
@@ -15,7 +15,7 @@ Tensor = Any
 def contrastive(
     distances: Tensor, positives: Tensor, negatives: Tensor, margin: float
 ) -> LossStats:
-    """½ · mean of d² over positive pairs + ½ · mean of (margin − d)² over negatives within it.
+    """Return ½ · mean of d² over positive pairs + ½ · mean of (margin − d)² over negatives within it.
 
     ``distances`` is float32 [N, M], the masks bool [N, M]. Hadsell et al., "Dimensionality Reduction
     by Learning an Invariant Mapping" (CVPR 2006), drew as many pairs of each kind; a batch holds
@@ -30,17 +30,17 @@ def contrastive(
 
 @keras.saving.register_keras_serializable(package="gemello")
 class ContrastiveLoss(PairLoss):
-    """``contrastive``; with cosine distances the margin is one of 1 − cos."""
+    """``contrastive`` as a layer."""
 
-    def __init__(self, margin: float = 0.5, metric: Metric = "euclidean", **options: Any) -> None:
+    def __init__(self, margin: float = 0.5, **options: Any) -> None:
         super().__init__(**options)
-        self.margin, self.metric = margin, metric
+        self.margin = margin
 
     def compare(
         self, embeddings: Tensor, references: Tensor, positives: Tensor, negatives: Tensor
     ) -> LossStats:
-        distances = pairwise(embeddings, references, self.metric)
+        distances = pairwise(embeddings, references)
         return contrastive(distances, positives, negatives, self.margin)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "margin": self.margin, "metric": self.metric}
+        return {**super().get_config(), "margin": self.margin}

@@ -1,44 +1,40 @@
 """Distances of embeddings, with gradients that are finite even between identical vectors."""
 
-from typing import Any, Literal
+from typing import Any
 
 from keras import ops
 
 Tensor = Any
-Metric = Literal["euclidean", "cosine"]
 
 # A squared distance below this is nothing but rounding.
 _EPSILON = 1e-12
 
 
-def pairwise(anchors: Tensor, references: Tensor, metric: Metric = "euclidean") -> Tensor:
-    """Distances, float32 [N, M], of float [N, D] to float [M, D].
+def pairwise(anchors: Tensor, references: Tensor) -> Tensor:
+    """Return Euclidean distances, float32 [N, M], of float [N, D] to float [M, D].
 
-    ``euclidean`` is not squared; ``cosine`` is 1 − cos, which on unit vectors is half the square
-    of the former. Both lie within 0–2 for unit vectors.
+    They lie within 0–2 for unit vectors.
     """
     anchors, references = ops.cast(anchors, "float32"), ops.cast(references, "float32")
-    if metric == "cosine":
-        return ops.maximum(1 - cosine_similarity(anchors, references), 0.0)
     squares, others = _squares(anchors), _squares(references)
     products = ops.matmul(anchors, ops.transpose(references))
     return _safe_sqrt(squares[:, None] + others[None, :] - 2 * products)
 
 
 def paired(first: Tensor, second: Tensor) -> Tensor:
-    """Euclidean distances, float32 [N], row by row, of float [N, D] and float [N, D]."""
+    """Return Euclidean distances, float32 [N], row by row, of float [N, D] and float [N, D]."""
     return _safe_sqrt(_squares(ops.cast(first, "float32") - ops.cast(second, "float32")))
 
 
 def cosine_similarity(anchors: Tensor, references: Tensor) -> Tensor:
-    """Cosines, float32 [N, M], of float [N, D] and float [M, D]; they need not be unit vectors."""
+    """Return cosines, float32 [N, M], of float [N, D] and float [M, D]; they need not be unit vectors."""
     anchors, references = ops.cast(anchors, "float32"), ops.cast(references, "float32")
     unit, others = ops.normalize(anchors, axis=1), ops.normalize(references, axis=1)
     return ops.matmul(unit, ops.transpose(others))
 
 
 def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
-    """Mean Euclidean distance of different places of [N, D]; near 0 the embedding has collapsed."""
+    """Return the mean Euclidean distance of different rows of [N, D]; near 0 the embedding has collapsed."""
     count = ops.shape(embeddings)[0]
     distances = pairwise(embeddings, embeddings)
     pairs = ops.cast(count * (count - 1), "float32")
@@ -46,9 +42,9 @@ def mean_pairwise_distance(embeddings: Tensor) -> Tensor:
 
 
 def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Which pairs of int labels [N] are positive and which negative, bool [N, N] each.
+    """Return which pairs of the int labels [N] are positive and which negative, bool [N, N] each.
 
-    A place with itself is neither.
+    A row with itself is neither.
     """
     same = ops.equal(labels[:, None], labels[None, :])
     itself = _identity(ops.shape(labels)[0])
@@ -56,8 +52,8 @@ def pair_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _identity(count: Tensor) -> Tensor:
-    places = ops.arange(count)
-    return ops.equal(places[:, None], places[None, :])
+    rows = ops.arange(count)
+    return ops.equal(rows[:, None], rows[None, :])
 
 
 def _squares(vectors: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ Tensor = Any
 
 
 def similarity_distillation(embeddings: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-    """Mean squared difference of two matrices of cosines over pairs of two classes; a float32 scalar.
+    """Return the mean squared difference of two matrices of cosines over pairs of two classes; a float32 scalar.
 
     ``embeddings`` is float [N, D], ``teacher`` float [N, F]: the same images seen by another
     network, whose dimension may differ; no gradient reaches it. Pairs of one class of the int [N]

@@ -19,7 +19,7 @@ class CrossBatchMemory(keras.layers.Layer):  # type: ignore[misc]
     Called like any ``PairLoss``, with embeddings [N, ``dimension``]. Embeddings move so slowly that
     those of past batches still serve, as positives and negatives, but no gradient reaches them. The
     references are the batch itself and what the memory held before it; then the batch replaces the
-    oldest. Only filled places count. Raises ``ValueError`` for a size below 1.
+    oldest. Only filled slots count. Raises ``ValueError`` for a size below 1.
     """
 
     def __init__(self, loss: PairLoss, size: int, dimension: int, **options: Any) -> None:
@@ -29,7 +29,7 @@ class CrossBatchMemory(keras.layers.Layer):  # type: ignore[misc]
         self.loss, self.size, self.dimension = loss, size, dimension
         self._embeddings = _zeros("embeddings", (size, dimension), "float32")
         self._labels = _zeros("labels", (size,), "int32")
-        # How many embeddings ever came: the next place, and how many places are filled.
+        # How many embeddings ever came: the next slot, and how many slots are filled.
         self._seen = _zeros("seen", (), "int32")
         self.built = True
 
@@ -48,13 +48,13 @@ class CrossBatchMemory(keras.layers.Layer):  # type: ignore[misc]
         return stats
 
     def _remember(self, embeddings: Tensor, labels: Tensor) -> None:
-        # Of a batch larger than the memory only the last fit; a place written twice would hold
+        # Of a batch larger than the memory only the last fit; a slot written twice would hold
         # either.
         embeddings, labels = embeddings[-self.size :], labels[-self.size :]
         count = ops.shape(labels)[0]
-        places = ((self._seen + ops.arange(count, dtype="int32")) % self.size)[:, None]
-        self._embeddings.assign(ops.scatter_update(self._embeddings, places, embeddings))
-        self._labels.assign(ops.scatter_update(self._labels, places, labels))
+        indices = ((self._seen + ops.arange(count, dtype="int32")) % self.size)[:, None]
+        self._embeddings.assign(ops.scatter_update(self._embeddings, indices, embeddings))
+        self._labels.assign(ops.scatter_update(self._labels, indices, labels))
         self._seen.assign(self._seen + count)
 
     def get_config(self) -> dict[str, Any]:

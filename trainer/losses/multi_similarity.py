@@ -25,7 +25,7 @@ def multi_similarity(
     threshold: float = 0.5,
     epsilon: float = 0.1,
 ) -> LossStats:
-    """Mean over anchors of log(1 + Σ e^(−α(s−λ)))/α + log(1 + Σ e^(β(s−λ)))/β.
+    """Return the mean over anchors of log(1 + Σ e^(−α(s−λ)))/α + log(1 + Σ e^(β(s−λ)))/β.
 
     ``similarities`` are cosines, float32 [N, M], the masks bool [N, M], λ the ``threshold``. The
     first sum is over positives less similar than the nearest negative plus ε, the second over

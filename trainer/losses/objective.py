@@ -2,7 +2,7 @@
 
 import keras
 
-from trainer.config import Mining, TrainConfig
+from trainer.config import LossConfig, Mining
 from trainer.errors import ConfigError
 from trainer.losses.contrastive import ContrastiveLoss
 from trainer.losses.memory import CrossBatchMemory
@@ -13,21 +13,19 @@ from trainer.losses.triplet import TripletLoss
 
 
 def make_objective(
-    config: TrainConfig, classes: int, *, mining: Mining | None = None
+    config: LossConfig, classes: int, dimension: int, *, seed: int = 0
 ) -> keras.layers.Layer:
-    """The configured loss of ``classes`` classes, with ``mining`` instead of the configured one.
+    """Return the configured loss of ``classes`` classes and embeddings of ``dimension``.
 
     Raises ``ConfigError`` for ``fixed_triplets``, whose triplets are drawn before training and not
     in the batch; see ``trainer.network.siamese``.
     """
-    if config.loss == "fixed_triplets":
-        raise ConfigError("loss: fixed_triplets has no loss of a batch and its labels.")
-    if config.loss == "proxy_anchor":
-        return ProxyAnchorLoss(classes, config.published_dimension, seed=config.seed)
-    loss = _pair_loss(config, mining or config.mining)
-    return (
-        CrossBatchMemory(loss, config.memory, config.published_dimension) if config.memory else loss
-    )
+    if config.name == "fixed_triplets":
+        raise ConfigError("loss.name: fixed_triplets is not a loss of a batch and its labels.")
+    if config.name == "proxy_anchor":
+        return ProxyAnchorLoss(classes, dimension, seed=seed)
+    loss = _pair_loss(config, seed)
+    return CrossBatchMemory(loss, config.memory, dimension) if config.memory else loss
 
 
 def mine(objective: keras.layers.Layer | None, mining: Mining) -> bool:
@@ -42,10 +40,10 @@ def mine(objective: keras.layers.Layer | None, mining: Mining) -> bool:
     return True
 
 
-def _pair_loss(config: TrainConfig, mining: Mining) -> PairLoss:
-    if config.loss == "contrastive":
-        return ContrastiveLoss(config.margin, config.metric)
-    if config.loss == "multi_similarity":
+def _pair_loss(config: LossConfig, seed: int) -> PairLoss:
+    if config.name == "contrastive":
+        return ContrastiveLoss(config.margin)
+    if config.name == "multi_similarity":
         return MultiSimilarityLoss()
     margin = None if config.soft_margin else config.margin
-    return TripletLoss(margin, mining, config.metric, config.seed)
+    return TripletLoss(margin, config.mining, seed)

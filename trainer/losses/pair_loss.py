@@ -26,5 +26,5 @@ class PairLoss(keras.layers.Layer):  # type: ignore[misc]
     def compare(
         self, embeddings: Tensor, references: Tensor, positives: Tensor, negatives: Tensor
     ) -> LossStats:
-        """The loss of [N, D] against references [M, D], paired by bool masks [N, M]."""
+        """Return the loss of [N, D] against references [M, D], paired by bool masks [N, M]."""
         raise NotImplementedError

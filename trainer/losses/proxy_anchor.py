@@ -14,7 +14,7 @@ Tensor = Any
 def proxy_anchor(
     similarities: Tensor, labels: Tensor, *, alpha: float = 32.0, delta: float = 0.1
 ) -> LossStats:
-    """Mean over proxies of log(1 + Σ e^(−α(s−δ))) + log(1 + Σ e^(α(s+δ))).
+    """Return the mean over proxies of log(1 + Σ e^(−α(s−δ))) + log(1 + Σ e^(α(s+δ))).
 
     ``similarities`` are the cosines, float32 [N, C], of embeddings and the proxies of all C
     classes, ``labels`` int [N] within 0 to C − 1. The first sum is over a proxy's own embeddings,

@@ -1,4 +1,4 @@
-"""What every loss answers, and the mean over what counts."""
+"""The result of every loss, and means over masks."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ class LossStats(NamedTuple):
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of ``values`` where the bool ``mask`` of the same shape holds; 0 where it holds nowhere.
+    """Return the mean of ``values`` where the bool ``mask`` of the same shape holds; 0 where it holds nowhere.
 
     A bool ``values`` gives the part that is true.
     """
@@ -28,7 +28,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_log_one_plus_sum(exponents: Tensor, mask: Tensor, axis: int) -> Tensor:
-    """log(1 + Σ exp(exponents)) along ``axis`` over what the mask holds; 0 where it holds nothing.
+    """Return log(1 + Σ exp(exponents)) along ``axis`` over what the mask holds; 0 where it holds nothing.
 
     Taken with the largest exponent aside, so that nothing overflows.
     """

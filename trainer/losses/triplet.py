@@ -18,7 +18,7 @@ import keras
 from keras import ops
 
 from trainer.config import Mining
-from trainer.losses.distances import Metric, pairwise
+from trainer.losses.distances import pairwise
 from trainer.losses.pair_loss import PairLoss
 from trainer.losses.stats import LossStats, masked_mean
 
@@ -42,7 +42,7 @@ _NEAREST, _CROWD = 0.5, math.sqrt(2)
 def all_triplets(
     distances: Tensor, positives: Tensor, negatives: Tensor, margin: float | None
 ) -> LossStats:
-    """Mean of max(0, d(a,p) − d(a,n) + margin) over the triplets with a loss above 0.
+    """Return the mean of max(0, d(a,p) − d(a,n) + margin) over the triplets with a loss above 0.
 
     ``active`` is their part of all triplets. Memory grows with N · M · the most positives of any
     anchor.
@@ -57,7 +57,7 @@ def all_triplets(
 def semi_hard(
     distances: Tensor, positives: Tensor, negatives: Tensor, margin: float | None
 ) -> LossStats:
-    """Mean over anchor-positive pairs of max(0, d(a,p) − d(a,n) + margin).
+    """Return the mean over anchor-positive pairs of max(0, d(a,p) − d(a,n) + margin).
 
     The negative is the nearest one farther than the positive; where there is none, the farthest
     of all, which is the least hard (as in FaceNet's common implementations). ``active`` is the
@@ -77,7 +77,7 @@ def semi_hard(
 def batch_hard(
     distances: Tensor, positives: Tensor, negatives: Tensor, margin: float | None
 ) -> LossStats:
-    """Mean over anchors of max(0, farthest positive − nearest negative + margin).
+    """Return the mean over anchors of max(0, farthest positive − nearest negative + margin).
 
     ``active`` is the part of anchors with a loss.
     """
@@ -96,17 +96,13 @@ def distance_weighted(
     *,
     dimension: int,
     seed: keras.random.SeedGenerator,
-    metric: Metric = "euclidean",
 ) -> LossStats:
-    """Mean over anchor-positive pairs, each with one negative drawn by its distance (Wu et al.).
+    """Return the mean over anchor-positive pairs, each with one negative drawn by its distance (Wu et al.).
 
-    ``dimension`` is that of the embeddings, ``metric`` that of ``distances``. ``active`` is the
-    part of pairs with a loss.
+    ``dimension`` is that of the embeddings. ``active`` is the part of pairs with a loss.
     """
     positive, pairs, most = _positive_pairs(distances, positives)
-    # Wu et al. weigh by Euclidean distances; on unit vectors 1 − cos is half their square.
-    chords = ops.sqrt(2 * distances) if metric == "cosine" else distances
-    drawn = draw_negatives(ops.stop_gradient(chords), negatives, most, dimension, seed)
+    drawn = draw_negatives(ops.stop_gradient(distances), negatives, most, dimension, seed)
     losses, active = _hinge(positive - ops.take_along_axis(distances, drawn, axis=1), margin)
     counted = ops.logical_and(pairs, _any(negatives)[:, None])
     return LossStats(masked_mean(losses, counted), masked_mean(active, counted))
@@ -119,11 +115,11 @@ def draw_negatives(
     dimension: int,
     seed: keras.random.SeedGenerator,
 ) -> Tensor:
-    """For every anchor ``count`` places of negatives, int64 [N, count], drawn with replacement.
+    """Return for every anchor ``count`` indices of negatives, int64 [N, count], drawn with replacement.
 
     The chance is 1/q(d), where q(d) ∝ d^(D−2) · (1 − d²/4)^((D−3)/2) is the density of Euclidean
     distances of unit vectors spread evenly in D dimensions, and d is
-    kept within 0.5 and √2. A row without a negative holds whatever places.
+    kept within 0.5 and √2. A row without a negative holds arbitrary indices.
     """
     d = ops.clip(distances, _NEAREST, _CROWD)
     density = (dimension - 2) * ops.log(d) + (dimension - 3) / 2 * ops.log1p(-ops.square(d) / 4)
@@ -173,20 +169,19 @@ class TripletLoss(PairLoss):
         self,
         margin: float | None = 0.1,
         mining: Mining = "batch_hard",
-        metric: Metric = "euclidean",
         seed: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         if mining not in get_args(Mining):
-            raise ValueError(f"{mining!r} is no mining; take one of {get_args(Mining)}.")
-        self.margin, self.mining, self.metric, self.seed = margin, mining, metric, seed
+            raise ValueError(f"{mining!r} is not a mining; use one of {get_args(Mining)}.")
+        self.margin, self.mining, self.seed = margin, mining, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def compare(
         self, embeddings: Tensor, references: Tensor, positives: Tensor, negatives: Tensor
     ) -> LossStats:
-        distances = pairwise(embeddings, references, self.metric)
+        distances = pairwise(embeddings, references)
         if self.mining != "distance_weighted":
             return _MINERS[self.mining](distances, positives, negatives, self.margin)
         return distance_weighted(
@@ -196,9 +191,8 @@ class TripletLoss(PairLoss):
             self.margin,
             dimension=embeddings.shape[1],
             seed=self.seed_generator,
-            metric=self.metric,
         )
 
     def get_config(self) -> dict[str, Any]:
-        own = {"margin": self.margin, "mining": self.mining, "metric": self.metric}
-        return {**super().get_config(), **own, "seed": self.seed}
+        own = {"margin": self.margin, "mining": self.mining, "seed": self.seed}
+        return {**super().get_config(), **own}

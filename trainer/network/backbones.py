@@ -21,7 +21,7 @@ _KERAS = "keras.applications, trained on ImageNet"
 
 
 def build_backbone(name: Backbone, size: int, weights: str | None = None) -> keras.Model:
-    """The pretrained network without its classifier, float32 [N, size, size, 3] in, maps out.
+    """Return the pretrained network without its classifier, float32 [N, size, size, 3] in, maps out.
 
     ``weights`` is a file to take instead of a download. Raises ``WeightsError``.
     """
@@ -29,12 +29,12 @@ def build_backbone(name: Backbone, size: int, weights: str | None = None) -> ker
 
 
 def preprocessed(name: Backbone, images: Tensor) -> Tensor:
-    """uint8 images as the backbone's weights want them, float32."""
+    """Return the uint8 images as the backbone's weights want them, float32."""
     return _BACKBONES[name].preprocess(images)
 
 
 def provenance(name: Backbone) -> Provenance:
-    """Where a backbone's weights came from, and under which licence."""
+    """Return where a backbone's weights came from, and under which licence."""
     return Provenance(name=name, weights=_BACKBONES[name].source, licence=_BACKBONES[name].licence)
 
 
@@ -90,7 +90,7 @@ def _application(
             raise WeightsError(
                 f"The ImageNet weights of {name} could not be downloaded; give a file with "
                 "--weights FILE, or use --backbone efficientnet_lite0, whose weights come with "
-                "the package."
+                "Gemello."
             ) from exc
 
     return build_application

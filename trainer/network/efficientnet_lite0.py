@@ -2,7 +2,7 @@
 
 Architecture: Tan and Le, "EfficientNet", arXiv:1905.11946, and the Lite variant's published
 block arguments (no squeeze-and-excite, ReLU6, stem and head of fixed width).
-Weights: see ``trainer.network.import_lite0``.
+Weights: see ``tools/import_lite0.py``.
 """
 
 from pathlib import Path

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
-from trainer.config import Backbone, TrainConfig
+from trainer.config import Backbone, NetworkConfig
 from trainer.errors import DataError
 from trainer.network.backbones import build_backbone, preprocessed
 from trainer.network.kept_share import KeptShare, Shared
-from trainer.network.pooling import GeneralizedMeanPooling2D
 
 Tensor = Any
 
@@ -38,20 +37,20 @@ class Network:
 
         A stage is what lies between two steps of the resolution: five in the usual networks.
         """
-        place = cut(self.backbone, stages)
-        below = self.backbone.layers[: 0 if place is None else place + 1]
+        index = cut(self.backbone, stages)
+        below = self.backbone.layers[: 0 if index is None else index + 1]
         frozen = {id(variable) for layer in below for variable in layer.variables}
         return [v for v in self.backbone.trainable_variables if id(v) not in frozen]
 
 
 def cut(backbone: keras.Model, stages: int) -> int | None:
-    """The place in ``backbone.layers`` of the last layer of the first ``stages``; None for none.
+    """Return the index in ``backbone.layers`` of the last layer of the first ``stages``; None for none.
 
     -1 stands for all of them.
     """
     if stages < 0:
         return len(backbone.layers) - 1
-    inside = [place for place, stage in enumerate(_stages(backbone)) if stage < stages]
+    inside = [index for index, stage in enumerate(_stages(backbone)) if stage < stages]
     return max(inside, default=None)
 
 
@@ -69,8 +68,8 @@ def _stages(backbone: keras.Model) -> Iterator[int]:
         yield 0 if first is None else steps - first
 
 
-def build(config: TrainConfig) -> Network:
-    """The whole network, its backbone pretrained and its head drawn from the global seed.
+def build(config: NetworkConfig) -> Network:
+    """Return the whole network, its backbone pretrained and its head drawn from the global seed.
 
     With ``config.keep`` the embedding is √(1 − keep) · trained, then √keep · pretrained: squared
     distances are the weighted mean of both, and what the backbone knows of pictures unlike the
@@ -78,9 +77,7 @@ def build(config: TrainConfig) -> Network:
     parts share the stages that stay frozen.
     Raises ``WeightsError`` when the pretrained weights cannot be had.
     """
-    backbone, features = _features(
-        config.backbone, config.input_size, config.weights, config.pooling
-    )
+    backbone, features = _features(config.backbone, config.input_size, config.weights)
     join = _Join(config)
     known = keras.Input(features.output_shape[1:], name="features")
     top = keras.Model(known, join(known, known), name="top")
@@ -91,22 +88,21 @@ def build(config: TrainConfig) -> Network:
     return Network(backbone, features, join.head, join.kept, join.share, top, embedder)
 
 
-def published(embedder: keras.Model, config: TrainConfig) -> keras.Model:
-    """What is exported of an ``embedder`` trained with ``config``: its weights, as the ``serving_*`` knobs say.
+def published(embedder: keras.Model, config: NetworkConfig) -> keras.Model:
+    """Return what is exported of a trained ``embedder``: its weights in the network of ``config``.
 
-    In float32, at ``config.published_size``, with ``config.published_keep_unlike``. A network of convolutions takes any size. Trained on crops, it sees things larger than they are
-    in whole pictures, so that a larger size may serve better: Touvron et al., "Fixing the
-    train-test resolution discrepancy", arXiv:1906.06423. A share of the pretrained features that is
-    larger than training's keeps more for pictures that the training never saw.
+    That is ``TrainConfig.published_network``, in float32 whatever it was trained in. A network of
+    convolutions takes any size. Trained on crops, it sees things larger than they are in whole
+    pictures, so that a larger size may serve better: Touvron et al., "Fixing the train-test
+    resolution discrepancy", arXiv:1906.06423. A share of the pretrained features that is larger
+    than training's keeps more for pictures that the training never saw.
 
     Raises ``DataError`` when that configuration gives another network.
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        size, unlike = config.published_size, config.published_keep_unlike
-        changed = config.model_copy(update={"input_size": size, "keep_unlike": unlike})
-        other = build(changed).embedder
+        other = build(config).embedder
     finally:
         keras.config.set_dtype_policy(policy)
     try:
@@ -118,29 +114,28 @@ def published(embedder: keras.Model, config: TrainConfig) -> keras.Model:
     return other
 
 
-def _beside(backbone: keras.Model, images: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
+def _beside(backbone: keras.Model, images: Tensor, config: NetworkConfig) -> tuple[Tensor, Tensor]:
     """Pooled features of the backbone that is trained, and of one that is not, above one trunk."""
-    untouched, _ = _features(config.backbone, config.input_size, config.weights, config.pooling)
+    untouched, _ = _features(config.backbone, config.input_size, config.weights)
     untouched.trainable = False
-    place = cut(backbone, config.frozen_stages)
+    index = cut(backbone, config.frozen_stages)
     maps = preprocessed(config.backbone, images)
-    if place is not None:
-        maps = keras.Model(backbone.input, backbone.layers[place].output, name="trunk")(maps)
+    if index is not None:
+        maps = keras.Model(backbone.input, backbone.layers[index].output, name="trunk")(maps)
     tails = []
     for model, name in ((backbone, "trained"), (untouched, "pretrained")):
-        start = model.input if place is None else model.layers[place].output
+        start = model.input if index is None else model.layers[index].output
         # With all stages frozen nothing is left above the trunk.
         whole = start is model.output
         above = maps if whole else keras.Model(start, model.output, name=f"{name}_tail")(maps)
-        trainable = model is backbone
-        tails.append(pooled(config.pooling, above, f"{name}_pool", trainable=trainable))
+        tails.append(pooled(above, f"{name}_pool"))
     return tails[0], tails[1]
 
 
 class _Join:
     """The layers above pooled features; called twice, they are the same layers."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         self.head, self.kept, self.share = _head(config), None, None
         self._keep = config.keep
         # Lengths and differences are small: they need the whole precision.
@@ -164,7 +159,7 @@ class _Join:
         return self._shared(new, old, share=share)
 
 
-def _head(config: TrainConfig) -> keras.layers.Layer:
+def _head(config: NetworkConfig) -> keras.layers.Layer:
     last = keras.layers.Dense(
         config.dimension, use_bias=False, kernel_initializer="orthogonal", name="head"
     )
@@ -176,21 +171,14 @@ def _head(config: TrainConfig) -> keras.layers.Layer:
     return keras.Sequential([wide, narrow, last], name="dense_head")
 
 
-def untrained(
-    backbone: Backbone,
-    input_size: int,
-    weights: str | None = None,
-    pooling: Literal["avg", "gem"] = "avg",
-) -> keras.Model:
-    """Pretrained features without any training, at unit length: the baseline to beat."""
-    _, features = _features(backbone, input_size, weights, pooling)
+def untrained(backbone: Backbone, input_size: int, weights: str | None = None) -> keras.Model:
+    """Return pretrained features without any training, at unit length: the baseline to beat."""
+    _, features = _features(backbone, input_size, weights)
     unit = keras.layers.UnitNormalization()(features.output)
     return keras.Model(features.input, unit, name=f"{backbone}_untrained")
 
 
-def _features(
-    name: Backbone, size: int, weights: str | None, pooling: str
-) -> tuple[keras.Model, keras.Model]:
+def _features(name: Backbone, size: int, weights: str | None) -> tuple[keras.Model, keras.Model]:
     backbone = build_backbone(name, size, weights)
     images = keras.Input((size, size, 3), dtype="uint8", name="images")
     # A batch normalisation that is not trainable uses its stored statistics, in training too:
@@ -199,11 +187,9 @@ def _features(
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
     maps = backbone(preprocessed(name, images))
-    return backbone, keras.Model(images, pooled(pooling, maps, "pool"), name="features")
+    return backbone, keras.Model(images, pooled(maps, "pool"), name="features")
 
 
-def pooled(pooling: str, maps: Tensor, name: str, *, trainable: bool = True) -> Tensor:
-    """[N, H, W, F] → [N, F]."""
-    if pooling == "avg":
-        return keras.layers.GlobalAveragePooling2D(name=name)(maps)
-    return GeneralizedMeanPooling2D(name=name, trainable=trainable)(maps)
+def pooled(maps: Tensor, name: str) -> Tensor:
+    """Return the mean over positions, [N, H, W, F] → [N, F]."""
+    return keras.layers.GlobalAveragePooling2D(name=name)(maps)

@@ -13,7 +13,7 @@ _BATCH = 64
 
 
 def predict(model: keras.Model, images: Any) -> Floats:
-    """uint8 [N, any, any, 3], in memory or on disk → float32 [N, D]."""
+    """Return float32 [N, D] of images uint8 [N, any, any, 3], in memory or on disk."""
     chunks = list(predicted(model, images))
     return np.concatenate(chunks) if chunks else np.empty((0, model.output_shape[1]), np.float32)
 
@@ -21,7 +21,7 @@ def predict(model: keras.Model, images: Any) -> Floats:
 def predicted(
     model: keras.Model, images: Any, advance: Callable[[int], None] = lambda _: None
 ) -> Iterator[Floats]:
-    """The rows of ``predict`` in chunks, so that images on disk are never read whole.
+    """Yield the rows of ``predict`` in chunks, so that images on disk are never read whole.
 
     Images of another size than the model's are shrunk to it as in serving. All chunks have one
     shape, for which TensorFlow compiles the graph once.
@@ -44,13 +44,13 @@ def _shrunk(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
 
 
 def unit(vectors: npt.NDArray[Any]) -> Floats:
-    """Rows at length 1."""
+    """Return ``vectors`` with rows of length 1."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
 
 
 def principal_axes(features: Floats, dimension: int, rng: np.random.Generator) -> Floats:
-    """Float32 [F, D]: the ``dimension`` directions that keep most of unit ``features`` [N, F].
+    """Return float32 [F, D]: the ``dimension`` directions that keep most of unit ``features`` [N, F].
 
     Not centred: distances between unit vectors are what a linear head must keep. Where there are
     fewer independent features than directions, the rest is filled with random orthogonal ones.

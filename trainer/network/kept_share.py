@@ -17,7 +17,7 @@ _IMAGES_FOR_EACH = 8
 
 
 def familiar(features: Floats) -> list[Floats]:
-    """Where training images lie, by their pretrained ``features`` float32 [N, F]; a ``KeptShare``'s weights.
+    """Return where training images lie, by their pretrained ``features`` float32 [N, F]; a ``KeptShare``'s weights.
 
     Their mean [F], principal axes [F, A], and the part of a typical (median) image's squared
     distance from the mean that lies along the axes. A does not depend on N.

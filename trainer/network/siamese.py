@@ -21,7 +21,7 @@ Indices = npt.NDArray[np.int64]
 
 
 def draw_triplets(labels: Sequence[int], count: int, rng: np.random.Generator) -> Indices:
-    """``count`` triplets of places (anchor, positive, negative), int64 [count, 3].
+    """Return ``count`` triplets of indices (anchor, positive, negative), int64 [count, 3].
 
     Anchors are drawn evenly from the images with a partner, positives from the others of the
     class, negatives from all other classes. Raises ``DataError`` when no class has two images, or
@@ -55,7 +55,7 @@ class DistanceLayer(keras.layers.Layer):  # type: ignore[misc]
 
 
 def three_branch(embedder: keras.Model) -> keras.Model:
-    """A model of three uint8 images [N, S, S, 3] whose output is the ``DistanceLayer``'s.
+    """Return a model of three uint8 images [N, S, S, 3] whose output is the ``DistanceLayer``'s.
 
     The branches are one ``embedder``, called three times: they share every weight.
     """
@@ -68,6 +68,6 @@ def three_branch(embedder: keras.Model) -> keras.Model:
 
 
 def fixed_triplet_loss(distances: Tensor, margin: float) -> LossStats:
-    """Mean of max(0, d(a,p) − d(a,n) + margin) over float [N, 2]; ``active`` have a loss."""
+    """Return the mean of max(0, d(a,p) − d(a,n) + margin) over float [N, 2]; ``active`` have a loss."""
     losses = ops.relu(distances[:, 0] - distances[:, 1] + margin)
     return LossStats(ops.mean(losses), ops.mean(ops.cast(losses > 0, "float32")))

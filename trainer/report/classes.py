@@ -36,7 +36,7 @@ class ClassTable:
 
 
 def class_table(report: Report) -> ClassTable:
-    """Classes by recall@1 of ``after``, then by MAP@R, then by name."""
+    """Return the classes by recall@1 of ``after``, then by MAP@R, then by name."""
     after, before = report.after, report.before
     names, codes, counts = np.unique(
         after.labels.astype(str), return_inverse=True, return_counts=True

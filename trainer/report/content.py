@@ -1,4 +1,4 @@
-"""What a report is made from."""
+"""The content of a report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from trainer.evaluate.measurement import Measurement
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """A measurement, and what is known around it.
+    """A measurement, and its context.
 
     ``before`` is another model on the same queries, as a rule the untrained backbone; ``names`` are
-    what the two are called. ``history`` has a mapping per epoch with any of the keys ``stage``,
+    the titles of the two. ``history`` has a mapping per epoch with any of the keys ``stage``,
     ``loss``, ``active``, ``distance``, ``spread``, ``rank`` and ``recall``; None is a gap.
     ``untrained_recall`` is the untrained backbone's recall on the same validation classes.
     ``data`` may hold ``counts``, ``bad`` (file → reason) and ``duplicates`` (sentences); its other

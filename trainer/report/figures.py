@@ -33,9 +33,9 @@ class Headline:
     detail: str
 
 
-def figure_rows(report: Report, found: Comparison | None) -> list[FigureRow]:
-    """Every figure with its 95 % interval, of both models where there are two."""
-    if found is None:
+def figure_rows(report: Report, comparison: Comparison | None) -> list[FigureRow]:
+    """Return every figure with its 95 % interval, of both models where there are two."""
+    if comparison is None:
         return [
             FigureRow(NAMES.get(name, name), _cell(value))
             for name, value in intervals(report.after).items()
@@ -48,16 +48,16 @@ def figure_rows(report: Report, found: Comparison | None) -> list[FigureRow]:
             (points(row.difference.value), span(row.difference)),
             p(row.difference).removeprefix("p ").removeprefix("= "),
         )
-        for row in found.rows
+        for row in comparison.rows
     ]
 
 
-def _cell(found: Interval) -> tuple[str, str]:
-    return percent(found.value), ends(found)
+def _cell(interval: Interval) -> tuple[str, str]:
+    return percent(interval.value), ends(interval)
 
 
 def recall_rows(report: Report) -> list[tuple[int, list[str]]]:
-    """Recall@k for a few k: of ``before`` where there is one, then of ``after``."""
+    """Return recall@k for a few k: of ``before`` where there is one, then of ``after``."""
     measured = [m for m in (report.before, report.after) if m is not None]
     return [
         (k, [percent(float(m.hits(k).mean())) for m in measured])
@@ -66,20 +66,20 @@ def recall_rows(report: Report) -> list[tuple[int, list[str]]]:
     ]
 
 
-def headline(report: Report, found: Comparison | None) -> Headline:
-    """What was measured, and recall@1 before → after with its interval."""
+def headline(report: Report, comparison: Comparison | None) -> Headline:
+    """Return recall@1 before → after with its interval, and on what it was measured."""
     after = report.after
     classes = len(set(after.labels.tolist()))
     asked = (
         f"{len(after):,} queries of {classes:,} classes, {len(after.gallery_paths):,} images in "
         f"the gallery; {after.protocol}."
     )
-    if found is None:
+    if comparison is None:
         now = intervals(after)["recall@1"]
         return Headline(f"{report.names[1]}: recall@1 {with_interval(now)}", asked)
     if report.comparison:
-        return Headline(found.conclusion(), asked)
-    row = found.rows[0]
+        return Headline(comparison.conclusion(), asked)
+    row = comparison.rows[0]
     return Headline(
         f"Recall@1 {percent(row.first.value)} → {with_interval(row.second)}",
         f"{report.names[0]} → {report.names[1]}: {_verdict(row.difference)} {asked}",
@@ -95,5 +95,5 @@ def _verdict(change: Difference) -> str:
 
 
 def too_few_classes(measurement: Measurement) -> bool:
-    """Whether intervals over classes are rough: a handful of classes can only be drawn so often."""
+    """Return whether intervals over classes are rough: a handful of classes can only be drawn so often."""
     return len(set(measurement.labels.tolist())) < _FEW_CLASSES

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from sklearn.metrics import roc_auc_score
 
 from trainer.evaluate.measurement import Measurement
 from trainer.report.content import Report
@@ -46,7 +47,7 @@ class Plot:
 
 
 def curves(report: Report) -> list[Plot]:
-    """A plot of each figure that the epochs have."""
+    """Return a plot of each figure that the epochs have."""
     plots = []
     for key, (title, caption) in CURVES.items():
         values = [epoch.get(key) for epoch in report.history]
@@ -68,7 +69,7 @@ def curves(report: Report) -> list[Plot]:
 
 
 def distances(report: Report) -> list[Plot]:
-    """Matches against non-matches, of ``after`` first; both on the same axis."""
+    """Return plots of matches against non-matches, of ``after`` first; both on the same axis."""
     plots = []
     drawn = [m.pairs for m, _ in _measured(report)]
     farthest = [float(d.max()) for p in drawn for d in (p.positive, p.negative) if len(d)]
@@ -103,7 +104,7 @@ def distances(report: Report) -> list[Plot]:
 
 
 def recall_curve(report: Report) -> Plot:
-    """Recall@k for k = 1 … 50."""
+    """Return recall@k for k = 1 … 50."""
     count = min(_K, max(len(report.after.gallery_paths), 2))
     lines = [(recalls(m, count), name) for m, name in _measured(report)]
     shown = "; ".join(
@@ -119,17 +120,16 @@ def recall_curve(report: Report) -> Plot:
 
 
 def recalls(measurement: Measurement, count: int) -> npt.NDArray[np.float64]:
-    """Recall@1 … recall@count, float64 [count]."""
+    """Return recall@1 … recall@count, float64 [count]."""
     reached = np.bincount(np.minimum(measurement.ranks, count + 1), minlength=count + 2)
     return reached[1 : count + 1].cumsum() / len(measurement)
 
 
 def separation(measurement: Measurement) -> float:
-    """P(a match is nearer than a non-match), ties by half: the area under the ROC curve."""
-    positive, negative = measurement.pairs.positive, np.sort(measurement.pairs.negative)
-    nearer = np.searchsorted(negative, positive, "left")
-    ties = np.searchsorted(negative, positive, "right") - nearer
-    return float(1 - (nearer + ties / 2).mean() / len(negative))
+    """Return P(a match is nearer than a non-match), ties by half: the area under the ROC curve."""
+    positive, negative = measurement.pairs.positive, measurement.pairs.negative
+    matches = np.repeat([1, 0], [len(positive), len(negative)])
+    return float(roc_auc_score(matches, -np.concatenate([positive, negative])))
 
 
 def _measured(report: Report) -> list[tuple[Measurement, str]]:
@@ -157,11 +157,11 @@ def _curve(theme: Theme, report: Report, key: str, values: npt.NDArray[np.float6
 
 def _stages(axes: Any, theme: Theme, stages: Sequence[str]) -> None:
     """The name of each stage above the plot, and a line where the next begins."""
-    for place, stage in enumerate(stages):
-        if place and stage != stages[place - 1]:
-            axes.axvline(place + 0.5, color=theme.quiet, linewidth=1, linestyle="--")
-        if not place or stage != stages[place - 1]:
-            at = {"xy": (place + 0.5, 1), "xycoords": ("data", "axes fraction")}
+    for index, stage in enumerate(stages):
+        if index and stage != stages[index - 1]:
+            axes.axvline(index + 0.5, color=theme.quiet, linewidth=1, linestyle="--")
+        if not index or stage != stages[index - 1]:
+            at = {"xy": (index + 0.5, 1), "xycoords": ("data", "axes fraction")}
             shift = {"xytext": (2, 3), "textcoords": "offset points"}
             axes.annotate(stage, **at, **shift, fontsize=8, color=theme.quiet)
 

@@ -40,7 +40,7 @@ class Sheet:
 
 
 def sheets(report: Report, thumbnails: Thumbnails) -> list[Sheet]:
-    """Worst and best queries of ``after``; those that only one of two models finds."""
+    """Return the worst and best queries of ``after``; those that only one of two models finds."""
     after, before = report.after, report.before
     first, second = report.names
     lines = [(None, after)]
@@ -53,75 +53,75 @@ def sheets(report: Report, thumbnails: Thumbnails) -> list[Sheet]:
         ),
         (f"Best queries: {second}", "All that is right comes first", lines, best(after)),
     ]
-    found = [
-        Sheet(title, f"{note}; one query of a class.", _rows(report, lines, places, thumbnails))
-        for title, note, lines, places in chosen
+    made = [
+        Sheet(title, f"{note}; one query of a class.", _rows(report, lines, indices, thumbnails))
+        for title, note, lines, indices in chosen
     ]
     if before is not None:
         both = [(first, before), (second, after)]
-        for finds, misses, places in (
+        for finds, misses, indices in (
             (second, first, changed(before, after)),
             (first, second, changed(after, before)),
         ):
-            note = "1 query." if len(places) == 1 else f"{len(places):,} queries."
-            rows = _rows(report, both, places[:_CHANGED], thumbnails)
-            found.append(Sheet(f"Found by {finds}, missed by {misses}", note, rows))
-    return found
+            note = "1 query." if len(indices) == 1 else f"{len(indices):,} queries."
+            rows = _rows(report, both, indices[:_CHANGED], thumbnails)
+            made.append(Sheet(f"Found by {finds}, missed by {misses}", note, rows))
+    return made
 
 
 def worst(measurement: Measurement, count: int = _WORST) -> list[int]:
-    """Queries whose first right answer is farthest down, then by MAP@R; one of each class."""
+    """Return the queries whose first right answer is farthest down, then by MAP@R; one of each class."""
     order = np.lexsort((measurement.average_precision, -measurement.ranks))
     return _one_per_class(measurement, order.tolist())[:count]
 
 
 def best(measurement: Measurement, count: int = _BEST) -> list[int]:
-    """Queries with the highest MAP@R, those with the nearest answer first; one of each class."""
+    """Return the queries with the highest MAP@R, those with the nearest answer first; one of each class."""
     order = np.lexsort((measurement.top_distances[:, 0], -measurement.average_precision))
     return _one_per_class(measurement, order.tolist())[:count]
 
 
 def changed(misses: Measurement, finds: Measurement) -> list[int]:
-    """Queries right at rank 1 in ``finds`` and not in ``misses``, the farthest down there first."""
-    places = np.flatnonzero(finds.hits(1) & ~misses.hits(1))
-    order: list[int] = places[np.argsort(-misses.ranks[places], kind="stable")].tolist()
+    """Return the queries right at rank 1 in ``finds`` and not in ``misses``, the farthest down there first."""
+    indices = np.flatnonzero(finds.hits(1) & ~misses.hits(1))
+    order: list[int] = indices[np.argsort(-misses.ranks[indices], kind="stable")].tolist()
     return order
 
 
 def _one_per_class(measurement: Measurement, order: Iterable[int]) -> list[int]:
     first: dict[str, int] = {}
-    for place in order:
-        first.setdefault(str(measurement.labels[place]), place)
+    for index in order:
+        first.setdefault(str(measurement.labels[index]), index)
     return list(first.values())
 
 
 def _rows(
     report: Report,
     lines: Sequence[tuple[str | None, Measurement]],
-    places: Sequence[int],
+    indices: Sequence[int],
     thumbnails: Thumbnails,
 ) -> list[Row]:
     folder = common_folder(report.after.files)
     return [
         Row(
-            _query(report, place, thumbnails, folder),
-            [(name, _answers(measured, place, thumbnails, folder)) for name, measured in lines],
+            _query(report, index, thumbnails, folder),
+            [(name, _answers(measured, index, thumbnails, folder)) for name, measured in lines],
         )
-        for place in places
+        for index in indices
     ]
 
 
-def _query(report: Report, place: int, thumbnails: Thumbnails, folder: str) -> Picture:
-    path = report.after.paths[place]
-    rank = f"rank {report.after.ranks[place]:,}"
+def _query(report: Report, index: int, thumbnails: Thumbnails, folder: str) -> Picture:
+    path = report.after.paths[index]
+    rank = f"rank {report.after.ranks[index]:,}"
     if report.before is not None:
-        rank = f"rank {report.before.ranks[place]:,} → {report.after.ranks[place]:,}"
-    label = str(report.after.labels[place])
+        rank = f"rank {report.before.ranks[index]:,} → {report.after.ranks[index]:,}"
+    label = str(report.after.labels[index])
     return Picture(thumbnails.uri(path), label, rank, shown(path, folder))
 
 
 def _answers(
-    measured: Measurement, place: int, thumbnails: Thumbnails, folder: str
+    measured: Measurement, index: int, thumbnails: Thumbnails, folder: str
 ) -> list[Picture]:
     return [
         Picture(
@@ -131,5 +131,5 @@ def _answers(
             shown(answer.path, folder),
             answer.right,
         )
-        for answer in measured.answers(place)
+        for answer in measured.answers(index)
     ]

@@ -8,13 +8,13 @@ from typing import Any
 from trainer.evaluate.bootstrap import Interval
 
 
-def facts(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested values as lines: ``images › train`` → ``2,226``."""
+def table_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested values as rows: ``images › train`` → ``2,226``."""
     lines: list[tuple[str, str]] = []
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            lines += facts(value, f"{name} › ")
+            lines += table_rows(value, f"{name} › ")
         else:
             lines.append((clean(name), clean(_text(value))))
     return lines
@@ -38,21 +38,21 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
-def with_interval(found: Interval) -> str:
-    return f"{percent(found.value)} (95 % {ends(found)})"
+def with_interval(interval: Interval) -> str:
+    return f"{percent(interval.value)} (95 % {ends(interval)})"
 
 
-def ends(found: Interval) -> str:
-    return f"{100 * found.low:.1f}–{100 * found.high:.1f}"
+def ends(interval: Interval) -> str:
+    return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
 
 
 def clean(text: str) -> str:
-    """Valid Unicode, which a file's name on Linux need not be."""
+    """Return ``text`` as valid Unicode, which a file's name on Linux need not be."""
     return os.fsencode(text).decode(errors="replace")
 
 
 def common_folder(files: Iterable[Path]) -> str:
-    """The folder that all ``files`` lie in; empty where they have none in common."""
+    """Return the folder that all ``files`` lie in; empty where they have none in common."""
     try:
         folder = os.path.commonpath([str(path.parent) for path in files])
     # Paths with a root and paths without have nothing in common.
@@ -62,5 +62,5 @@ def common_folder(files: Iterable[Path]) -> str:
 
 
 def shown(text: Path | str, folder: str) -> str:
-    """``text`` without ``folder``: where somebody keeps the images means nothing elsewhere."""
+    """Return ``text`` without ``folder``: where somebody keeps the images means nothing elsewhere."""
     return clean(str(text).replace(f"{folder}{os.sep}", "") if folder else str(text))

@@ -28,7 +28,7 @@ DARK = Theme("#1c2230", "#e8ebf2", "#9aa5b8", "#3a4458", "#56b4e9", "#e69f00")
 
 
 def figure(theme: Theme, width: float, height: float, size: float) -> tuple[Figure, Axes]:
-    """An empty plot of ``width`` × ``height`` inches with text of ``size`` points."""
+    """Return an empty plot of ``width`` × ``height`` inches with text of ``size`` points."""
     drawn = Figure(figsize=(width, height), facecolor=theme.paper, layout="constrained")
     FigureCanvasAgg(drawn)
     axes = drawn.add_subplot()
@@ -43,7 +43,7 @@ def figure(theme: Theme, width: float, height: float, size: float) -> tuple[Figu
 
 
 def label(axes: Axes, theme: Theme, size: float, **words: str) -> None:
-    """``xlabel``, ``ylabel`` and ``title`` in the theme's ink."""
+    """Write ``xlabel``, ``ylabel`` and ``title`` in the theme's ink."""
     for name, text in words.items():
         kind = {"loc": "left", "fontweight": "bold"} if name == "title" else {}
         getattr(axes, f"set_{name}")(text, fontsize=size, color=theme.ink, **kind)

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from app.errors import ModelNotFound
 from gemello.commands import clone
@@ -45,12 +43,3 @@ def test_errors_of_the_service_and_the_trainer_are_sentences(exc: Exception) -> 
 def test_a_fault_of_ours_keeps_its_traceback() -> None:
     assert clone.explanation(RuntimeError("x"), "gemello serve") is None
     assert clone.explanation(ImportError("cannot import name", name="numpy"), "gemello") is None
-
-
-def test_a_stand_in_takes_any_arguments() -> None:
-    app = typer.Typer()
-    clone.register_stand_in(app, "train", NO_APP)
-    clone.register_stand_in(app, "other", NO_APP)
-    for arguments in (["train"], ["train", "photos", "--name", "mine", "-x"]):
-        assert CliRunner().invoke(app, arguments).exception is NO_APP
-    assert "container" in CliRunner().invoke(app, ["train", "--help"]).output

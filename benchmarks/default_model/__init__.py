@@ -1,0 +1,1 @@
+"""The tables of the default model's card: on pictures that its training never saw."""

@@ -1,0 +1,99 @@
+"""It learns: it can overfit, it beats the untrained backbone, and noise teaches it nothing."""
+
+import csv
+import random
+from pathlib import Path
+
+import pytest
+
+from app.bundle.runtimes import load_encoder
+from tests.support.drawings import draw_classes
+from tests.support.tiny_network import sectioned
+from trainer.data.records import Record, read_data
+from trainer.evaluate.keras_encoder import KerasEncoder
+from trainer.evaluate.retrieval import measure_records
+from trainer.network import embedder as network
+from trainer.run import train
+
+SAMPLE = Path(__file__).parents[2] / "app" / "sample_gallery"
+
+
+@pytest.mark.slow
+def test_ten_classes_of_eight_images_can_be_overfitted(tmp_path: Path) -> None:
+    data = draw_classes(tmp_path / "data", 10, 8)
+    untrained = KerasEncoder(network.untrained("efficientnet_lite0", 64))
+    assert measure_records(untrained, read_data(data)).figures()["recall@1"] < 0.8, (
+        "or there is nothing to learn"
+    )
+    config = sectioned(
+        input_size=64,
+        dimension=64,
+        classes=10,
+        images_per_class=8,
+        head_epochs=2,
+        # Few epochs of many steps: what comes between epochs takes longer than so few images.
+        epochs=4,
+        steps_per_epoch=10,
+        mining="semi_hard",
+        margin=0.2,
+        learning_rate=5e-4,
+        crop_area=1.0,
+        brightness=0,
+        contrast=0,
+        saturation=0,
+        hue=0,
+        grey=0,
+        validation_fraction=0,
+        test_fraction=0,
+    )
+    bundle = train(data, "overfitted", config, tmp_path / "store", tmp_path / "cache")
+    assert measure_records(load_encoder(bundle), read_data(data)).figures()["recall@1"] > 0.99
+
+
+@pytest.fixture(scope="module")
+def symbols() -> tuple[list[Record], list[Record]]:
+    """Real pictures: symbols to train on, and other symbols to test on."""
+    records = read_data(SAMPLE)
+    labels = sorted({record.label for record in records})
+    held_out = set(labels[::2])
+    return (
+        [record for record in records if record.label not in held_out],
+        [record for record in records if record.label in held_out],
+    )
+
+
+def trained_recall(
+    records: list[Record], labels: list[str], test: list[Record], folder: Path
+) -> float:
+    folder.mkdir()
+    data = folder / "data.csv"
+    with data.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["path", "label"])
+        writer.writerows(zip([r.path for r in records], labels, strict=True))
+    config = sectioned(
+        input_size=64,
+        dimension=64,
+        classes=16,
+        epochs=6,
+        steps_per_epoch=12,
+        mining="semi_hard",
+        validation_fraction=0,
+        test_fraction=0,
+    )
+    bundle = train(data, "model", config, folder / "store", folder / "cache")
+    recall: float = measure_records(load_encoder(bundle), test).figures()["recall@1"]
+    return recall
+
+
+@pytest.mark.slow
+def test_it_beats_the_untrained_backbone_and_shuffled_labels_do_not(
+    symbols: tuple[list[Record], list[Record]], tmp_path: Path
+) -> None:
+    records, test = symbols
+    baseline = KerasEncoder(network.untrained("efficientnet_lite0", 64))
+    untrained = measure_records(baseline, test).figures()["recall@1"]
+    labels = [record.label for record in records]
+    shuffled = random.Random(0).sample(labels, len(labels))
+    assert trained_recall(records, labels, test, tmp_path / "true") > untrained + 0.05
+    assert trained_recall(records, shuffled, test, tmp_path / "shuffled") <= untrained

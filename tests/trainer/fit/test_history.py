@@ -1,0 +1,161 @@
+"""The history of a run: the weights it selects, the alarms that end it, and the state it resumes from."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tests.support.tiny_network import build, config
+from tests.trainer.fit.fitting import STILL, Data, close, fitted
+from tests.trainer.losses.batches import unit
+from trainer.config import TrainConfig
+from trainer.errors import TrainingFailed
+from trainer.fit import diagnostics
+from trainer.fit.checkpoint import Checkpoint, State
+from trainer.fit.history import Recorder
+from trainer.fit.steps import Means
+from trainer.fit.training import fit
+from trainer.fit.validation import Validation
+
+# Eager steps, see ``eager``: augmentation is still a graph, which is meant.
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the")
+
+
+class NoImages(Validation):
+    """A validation that looks at nothing."""
+
+    def __init__(self) -> None:
+        self.queries = 0
+
+    def recall(self, embeddings: np.ndarray) -> float | None:
+        return None
+
+
+def recorded(config: TrainConfig, epochs: int) -> Recorder:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    recorder = Recorder(model, NoImages(), config)
+    for number in range(1, epochs + 1):
+        means = Means()
+        means.add((0.1, 1.0, 0.001))
+        recorder.record("network", number, epochs, means, unit(6, 2))
+    return recorder
+
+
+def test_an_alarm_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(TrainingFailed, match="collapsed"):
+        recorded(TrainConfig(), 2)
+    assert capfd.readouterr().err.count("network") == 1
+
+
+def test_an_alarm_is_told_once_where_it_must_not_end_the_run(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    recorder = recorded(TrainConfig(stop_if_failing=False), 3)
+    assert len(recorder.history.epochs) == 3
+    said = " ".join(capfd.readouterr().err.split())
+    assert said.count("The network collapsed") == 1
+    assert said.count("stop_if_failing is off") == 1
+
+
+def test_numbers_that_are_none_end_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_a_number(*_: object) -> None:
+        raise TrainingFailed("not a number")
+
+    monkeypatch.setattr(diagnostics, "check_finite", not_a_number)
+    with pytest.raises(TrainingFailed, match="not a number"):
+        recorded(TrainConfig(stop_if_failing=False), 1)
+
+
+class Interrupted(BaseException):
+    """As Ctrl-C is: no ``Exception``."""
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ema": 0.9, "memory": 20, "distillation": 1.0, "patience": 9},
+        {"loss": "proxy_anchor", "hard_classes": 0.5},
+        {"loss": "fixed_triplets"},
+    ],
+    ids="-".join,
+)
+@pytest.mark.usefixtures("eager")
+def test_an_interrupted_run_goes_on_to_the_same_weights(
+    values: dict[str, Any],
+    data: Data,
+    pictures: list[np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    chosen = config(epochs=2, **values)
+    whole, _, history = fitted(data, epochs=2, **values)
+    seen = list(pictures)
+
+    checkpoint = Checkpoint(tmp_path / "state")
+    record = Recorder.record
+
+    def interrupt(recorder: Recorder, stage: str, number: int, *rest: Any) -> None:
+        if (stage, number) == ("network", 2):
+            raise Interrupted
+        record(recorder, stage, number, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "record", interrupt)
+        with pytest.raises(Interrupted):
+            fit(build(chosen), *data, chosen, checkpoint=checkpoint)
+    state = checkpoint.load()
+    assert isinstance(state, State)
+    pictures.clear()
+    again = build(chosen)
+    resumed = fit(again, *data, chosen, checkpoint=checkpoint, state=state)
+
+    assert "resuming after epoch 1" in capfd.readouterr().err
+    assert len(pictures) == 1, "neither the head nor the first epoch is trained again"
+    assert all(np.array_equal(a, b) for a, b in zip(pictures, seen[1:], strict=True))
+    assert [(e.stage, e.recall) for e in resumed.epochs] == [
+        (e.stage, e.recall) for e in history.epochs
+    ]
+    assert (resumed.untrained, resumed.best) == (history.untrained, history.best)
+    assert resumed.selected == history.selected
+    assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-4)
+    finished = checkpoint.load()
+    assert finished is not None
+    # Nothing is left to do after the last epoch, as when the power fails while it publishes.
+    pictures.clear()
+    last = build(chosen)
+    assert fit(last, *data, chosen, state=finished).as_rows() == resumed.as_rows()
+    assert pictures == []
+    assert close(last.embedder.get_weights(), again.embedder.get_weights())
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_run_that_was_interrupted_after_the_head_does_not_train_it_again(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    chosen = config()
+    checkpoint = Checkpoint(tmp_path / "state")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "trainer.fit.training.fit_network", lambda *_: (_ for _ in ()).throw(Interrupted)
+        )
+        with pytest.raises(Interrupted):
+            fit(build(chosen), *data, chosen, checkpoint=checkpoint)
+    again = build(chosen)
+    history = fit(again, *data, chosen, checkpoint=checkpoint, state=checkpoint.load())
+    whole, _, expected = fitted(data)
+    assert "resuming after the head's epochs" in capfd.readouterr().err
+    assert history.epochs == expected.epochs
+    assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-5)
+
+
+@pytest.mark.usefixtures("eager")
+def test_patience_counts_what_came_before_the_interruption(data: Data, tmp_path: Path) -> None:
+    chosen = config(patience=2, **STILL, epochs=4)
+    checkpoint = Checkpoint(tmp_path / "state")
+    stopped = fit(build(chosen), *data, chosen, checkpoint=checkpoint)
+    again = fit(build(chosen), *data, chosen, checkpoint=checkpoint, state=checkpoint.load())
+    assert again.as_rows() == stopped.as_rows()
+    assert len(again.epochs) == 3

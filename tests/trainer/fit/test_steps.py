@@ -1,0 +1,93 @@
+"""One training step against the same computed by hand, and means over steps."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.support.tiny_network import build, config
+from tests.trainer.losses.batches import unit
+from trainer.fit.optimizer import Parts
+from trainer.fit.steps import Means, head_step, network_step, triplet_step
+from trainer.losses.distances import mean_pairwise_distance, pair_masks, pairwise
+from trainer.losses.distillation import similarity_distillation
+from trainer.losses.triplet import TripletLoss, batch_hard
+from trainer.network.siamese import fixed_triplet_loss
+
+LABELS = np.array([0, 0, 1, 1, 2, 2], np.int32)
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)
+STRATEGY = tf.distribute.get_strategy()
+
+
+def test_means_are_those_over_steps() -> None:
+    means = Means()
+    for row in ((1.0, 0.0, 3.0), (2.0, 1.0, 5.0)):
+        means.add(tuple(map(tf.constant, row)))
+    assert means.values() == (1.5, 0.5, 4.0)
+
+
+def test_seconds_are_those_to_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 11.0, 14.5])
+    monkeypatch.setattr("trainer.fit.steps.time.monotonic", lambda: next(clock))
+    means = Means()
+    assert means.seconds == 0
+    for _ in range(2):
+        means.add((0.0, 0.0, 0.0))
+    assert means.seconds == 4.5
+
+
+def plain(variables: list[keras.Variable]) -> Parts:
+    """Plain gradient descent, so that a step is the gradient."""
+    return Parts((keras.optimizers.SGD(0.1), variables))
+
+
+def test_a_step_of_the_head_goes_down_the_gradient_of_its_loss() -> None:
+    layers = [keras.layers.Dense(3, use_bias=False), keras.layers.UnitNormalization()]
+    head = keras.Sequential([keras.Input((4,)), *layers])
+    kernel = np.asarray(head.trainable_variables[0].value)
+    features = unit(6, 0, dimension=4)
+    step = head_step(head, TripletLoss(0.3), plain(head.trainable_variables), STRATEGY)
+    loss, active, distance = step(tf.constant(features), tf.constant(LABELS))
+
+    weights = tf.Variable(kernel)
+    with tf.GradientTape() as tape:
+        embeddings = tf.math.l2_normalize(features @ weights, axis=1)
+        stats = batch_hard(pairwise(embeddings, embeddings), *pair_masks(LABELS), 0.3)
+    expected = kernel - 0.1 * np.asarray(tape.gradient(stats.loss, weights))
+    assert np.allclose(head.trainable_variables[0].value, expected, atol=1e-5)
+    assert not np.allclose(expected, kernel, atol=1e-4)
+    assert float(loss) == pytest.approx(float(stats.loss), abs=1e-5)
+    assert float(active) == pytest.approx(float(stats.active), abs=1e-5)
+    assert float(distance) == pytest.approx(float(mean_pairwise_distance(embeddings)), abs=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.0, 2.0])
+def test_a_step_of_the_network_adds_the_distillation_as_it_is_weighted(weight: float) -> None:
+    network = build(config())
+    embeddings = network.embedder(IMAGES)
+    teacher = unit(6, 5) if weight else np.empty((6, 0), np.float32)
+    objective = TripletLoss(0.3)
+    expected = float(objective(embeddings, LABELS).loss)
+    if weight:
+        expected += weight * float(similarity_distillation(embeddings, teacher, LABELS))
+    trained = plain(network.embedder.trainable_variables)
+    step = network_step(network.embedder, objective, weight, trained, STRATEGY)
+    batch = (tf.constant(IMAGES), tf.constant(LABELS), tf.constant(teacher))
+    first = float(step(*batch)[0])
+    assert first == pytest.approx(expected, abs=1e-4)
+    assert float(step(*batch)[0]) < first
+
+
+def test_a_step_of_fixed_triplets_takes_anchors_then_positives_then_negatives() -> None:
+    network = build(config())
+    anchor, positive, negative = np.split(np.asarray(network.embedder(IMAGES)), 3)
+    distances = [np.linalg.norm(anchor - other, axis=1) for other in (positive, negative)]
+    expected = fixed_triplet_loss(np.stack(distances, axis=1).astype(np.float32), 0.3)
+    trained = plain(network.embedder.trainable_variables)
+    step = triplet_step(network.embedder, 0.3, trained, STRATEGY)
+    rows = (tf.constant(IMAGES), tf.constant(LABELS), tf.zeros((6, 0)))
+    loss, active, distance = step(*rows)
+    assert float(loss) == pytest.approx(float(expected.loss), abs=1e-4)
+    assert float(active) == pytest.approx(float(expected.active), abs=1e-4)
+    assert float(distance) == pytest.approx(float(distances[1].mean()), abs=1e-4)
+    assert float(step(*rows)[0]) < float(loss)

@@ -1,0 +1,1 @@
+"""A trained network → the next version of a model: exported, measured, reported, published."""

@@ -1,0 +1,82 @@
+"""The figures of a bundle: retrieval and calibration, measured on the files that will be served.
+
+The images are those that preparation decoded, at the published size and by the serving code: no
+file is read or decoded again.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.bundle.encoder import Encoder
+from app.bundle.manifest import Calibration, Evaluation
+from trainer.config import NetworkConfig
+from trainer.data.cache import ImageCache
+from trainer.evaluate.calibration import calibrate, calibration_error
+from trainer.evaluate.embedding import embed_cache
+from trainer.evaluate.keras_encoder import KerasEncoder
+from trainer.evaluate.measurement import Measurement
+from trainer.evaluate.retrieval import measure_cache
+from trainer.network.embedder import untrained
+from trainer.progress import say, track
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The published model on the test classes, and its backbone without training."""
+
+    trained: Measurement
+    untrained: Measurement
+
+    def evaluation(self) -> Evaluation:
+        """Return the manifest's part on it."""
+        figures, plain = self.trained.figures(), self.untrained.figures()
+        return Evaluation(
+            protocol=f"test classes held out of training; {figures['protocol']}",
+            queries=figures["queries"],
+            gallery=figures["gallery"],
+            metrics={key: value for key, value in figures.items() if isinstance(value, float)},
+            untrained={key: value for key, value in plain.items() if isinstance(value, float)},
+        )
+
+
+def measure_retrieval(
+    encoder: Encoder, test: ImageCache, network: NetworkConfig
+) -> Retrieval | None:
+    """Return retrieval among classes that training never saw; None where there are none.
+
+    ``test`` holds the images at the size of ``encoder``, which is that of ``network``.
+    """
+    if not test.records:
+        say("No test classes, so the published model was not measured.")
+        return None
+    baseline = untrained(network.backbone, network.input_size, network.weights)
+    with track("measuring", 2 * len(test.records)) as advance:
+        after = measure_cache(encoder, test, advance)
+        before = measure_cache(KerasEncoder(baseline), test, advance)
+    trained, plain = (float(m.hits(1).mean()) for m in (after, before))
+    say(f"test classes: recall@1 {trained:.4f}, untrained {plain:.4f}")
+    return Retrieval(after, before)
+
+
+def measure_calibration(
+    encoder: Encoder, validation: ImageCache, retrieval: Retrieval | None, seed: int
+) -> Calibration | None:
+    """Return a calibration fitted on the validation classes, its error measured on the test classes.
+
+    None where the validation classes are too few.
+    """
+    if not validation.records:
+        say("No validation classes, so distances are not calibrated.")
+        return None
+    with track("calibrating", len(validation.records)) as advance:
+        vectors = embed_cache(encoder, validation, advance)
+    labels = np.array([record.label for record in validation.records], dtype=object)
+    calibration = calibrate(vectors, labels, seed, say)
+    if calibration is None or retrieval is None:
+        return calibration
+    test = retrieval.trained
+    error = calibration_error(calibration, test.embeddings, test.labels, seed)
+    if error is not None:
+        say(f"calibration error on test classes: {error:.3f}")
+    return calibration.model_copy(update={"calibration_error": error})
