@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gemello.progress import say, track
 from trainer.config import TrainConfig
 from trainer.data.cache import ImageCache, at_most, resized, without_single_images
 from trainer.data.records import Split, divide, read_data
 from trainer.data.scan import Scan, scan
 from trainer.errors import DataError
-from trainer.progress import say, track
 
 # Files that are named on the screen; the report has them all.
 _NAMED = 20

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import keras
 
 from app.bundle.model_store import Bundle
+from gemello.progress import say
 from trainer.config import TrainConfig, flat
 from trainer.data.cache import ImageCache
 from trainer.errors import DataError, WorkerDone
@@ -19,7 +20,6 @@ from trainer.fit.replicas import Replicas
 from trainer.fit.training import History, fit
 from trainer.network.embedder import build
 from trainer.preparation import prepare
-from trainer.progress import say
 from trainer.publish.publication import check_destination, publish
 
 Strategy = Literal["none", "mirrored", "multi_worker"]

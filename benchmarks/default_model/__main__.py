@@ -26,7 +26,7 @@ from benchmarks.default_model.sources import DATA, sources
 from benchmarks.default_model.tables import AtSize, as_json, quality_grid, size_grid
 from benchmarks.encoder_speed import measure_speed
 from gemello.commands.tensorflow import load_tensorflow
-from trainer.progress import say, track
+from gemello.progress import say, track
 
 
 def sizes(text: str) -> list[int]:

@@ -30,9 +30,9 @@ from benchmarks.default_model.checks import Check, find_checks
 from benchmarks.default_model.scores import embed, scores
 from benchmarks.default_model.sources import DATA, sources
 from benchmarks.default_model.tables import Grid
+from gemello.progress import track
 from trainer.config import NetworkConfig, read_stored
 from trainer.network.features import unit
-from trainer.progress import track
 
 _IMAGES, _SEARCHES = 100_000, 15
 

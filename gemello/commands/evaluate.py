@@ -117,7 +117,7 @@ def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measu
 def _baseline(chosen: Chosen, measured_on: Images) -> "tuple[Measurement | None, str]":
     """The untrained backbone on the same images; a report can do without."""
     from app.errors import GemelloError
-    from trainer.progress import say
+    from gemello.progress import say
 
     if chosen.bundle is None:
         return None, ""

@@ -15,8 +15,8 @@ from gemello.client.results import Job, JobDetails
 from gemello.commands.jobs import watch
 from gemello.commands.options import DEFAULT, Json, Key, Url
 from gemello.commands.outputs import print_json
-from gemello.commands.progress import bar
 from gemello.image_folder import image_files, label_of
+from gemello.progress import track
 
 _CHUNK = 16
 
@@ -145,12 +145,11 @@ def _upload(
     report: Report,
 ) -> None:
     known = {image.id for image in client.images()}
-    with bar("indexing", console) as progress:
-        task = progress.add_task("", total=len(files))
+    with track("indexing", len(files), on=console) as advance:
         remaining = iter(files)
         while chunk := list(islice(remaining, _CHUNK)):
             _upload_chunk(client, chunk, known, report)
-            progress.advance(task, len(chunk))
+            advance(len(chunk))
 
 
 def _upload_chunk(

@@ -11,7 +11,7 @@ from gemello.client import Client
 from gemello.client.results import Job, JobDetails
 from gemello.commands.options import DEFAULT, Json, Key, Url
 from gemello.commands.outputs import print_fields, print_json, print_outcome
-from gemello.commands.progress import bar
+from gemello.progress import track
 
 JobId = Annotated[str, typer.Argument(metavar="ID")]
 
@@ -71,11 +71,8 @@ def register(app: typer.Typer) -> None:
 
 def watch(client: Client, job_id: str, title: str = "working") -> JobDetails:
     """Show a job's progress until it has ended, and return it."""
-    with bar(title) as progress:
-        task = progress.add_task("", total=None)
-        return client.wait(
-            job_id, lambda job: progress.update(task, completed=job.done, total=job.total)
-        )
+    with track(title) as bar:
+        return client.wait(job_id, lambda job: bar.set(job.done, job.total))
 
 
 def follow(client: Client, job_id: str, as_json: bool) -> None:

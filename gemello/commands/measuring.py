@@ -40,9 +40,9 @@ class Images:
 
     def measure(self, encoder: "Encoder", description: str = "embedding") -> "Measurement":
         """Embed and search, with a bar on standard error. Raises ``DataError``."""
+        from gemello.progress import track
         from trainer.data.records import read_data
         from trainer.evaluate.retrieval import measure_queries, measure_records
-        from trainer.progress import track
 
         with track(description, self.total) as advance:
             if self.gallery:

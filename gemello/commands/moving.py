@@ -10,8 +10,8 @@ from gemello.client import Client
 from gemello.client.calls.call import OnConflict
 from gemello.commands.options import DEFAULT, Json, Key, Url
 from gemello.commands.outputs import print_outcome
-from gemello.commands.progress import bar
 from gemello.gallery_file import export_gallery, import_gallery, read_summary
+from gemello.progress import track
 
 
 def add_to(gallery: typer.Typer) -> None:
@@ -28,13 +28,8 @@ def add_to(gallery: typer.Typer) -> None:
         """
         with Client(url, key=key) as client:
             total = client.stats().images
-            with bar("exporting") as progress:
-                task = progress.add_task("", total=total)
-                count = export_gallery(
-                    client,
-                    target,
-                    lambda done, total: progress.update(task, completed=done, total=total),
-                )
+            with track("exporting", total) as bar:
+                count = export_gallery(client, target, bar.set)
         print_outcome(
             as_json, {"images": count, "file": str(target)}, f"{count} images in {target}"
         )
@@ -57,11 +52,8 @@ def add_to(gallery: typer.Typer) -> None:
         summary = read_summary(source)
         counts: dict[str, int] = {}
         console = Console(stderr=True)
-        with Client(url, key=key) as client, bar("importing") as progress:
-            task = progress.add_task("", total=summary.images)
-            for image_id, item in import_gallery(
-                client, source, on_conflict, lambda done: progress.advance(task, done)
-            ):
+        with Client(url, key=key) as client, track("importing", summary.images) as advance:
+            for image_id, item in import_gallery(client, source, on_conflict, advance):
                 counts[item.status] = counts.get(item.status, 0) + 1
                 if item.error is not None:
                     console.print(f"{image_id}: {item.error.detail}", style="red", markup=False)

@@ -14,9 +14,6 @@ from rich.table import Table
 from gemello.commands.clone import lacks_clone
 from gemello.commands.errors import CommandError, OptionInvalid
 
-STDOUT = Path("-")
-"""What ``--json FILE`` takes for standard output."""
-
 
 def check_output(option: str, path: Path | None, suffix: str | None = None) -> None:
     """Refuse a file that could not be written, before hours are spent. Raises ``OptionInvalid``."""
@@ -28,12 +25,6 @@ def check_output(option: str, path: Path | None, suffix: str | None = None) -> N
         raise OptionInvalid(option, f"the folder {path.parent} does not exist")
     if path.is_dir():
         raise OptionInvalid(option, f"{path} is a folder")
-
-
-def check_figures(path: Path | None) -> None:
-    """``check_output`` for ``--json FILE``."""
-    if path != STDOUT:
-        check_output("--json", path)
 
 
 def check_report(option: str, path: Path | None) -> None:
@@ -89,14 +80,3 @@ def write_bytes(option: str, path: Path, data: bytes) -> None:
         path.write_bytes(data)
     except OSError as exc:
         raise OptionInvalid(option, f"{path} cannot be written ({exc.strerror})") from exc
-
-
-def write_json(option: str, path: Path, document: dict[str, Any]) -> None:
-    """Write a document, ``-`` being standard output. Raises ``OptionInvalid`` when the disk refuses."""
-    # A file's name that is not valid Unicode is written as the escape that JSON has for it.
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    data = text.encode("utf-8", errors="backslashreplace")
-    if path == STDOUT:
-        typer.echo(data, nl=False)
-    else:
-        write_bytes(option, path, data)

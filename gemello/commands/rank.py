@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
         check_output("--out", out)
         encoder = choose(model, None, False, None, 0, store).encoder
         from gemello.image_folder import image_files
+        from gemello.progress import say, track
         from trainer.evaluate.rank import rank as run
-        from trainer.progress import say, track
 
         total = sum(
             1 for folder in (queries, gallery) if folder.is_dir() for _ in image_files(folder)

@@ -17,10 +17,10 @@ import numpy as np
 from app.errors import ImageError, ImageUndecodable
 from app.images.limits import ImageLimits
 from app.images.prepare import Pixels, prepare
+from gemello.progress import say
 from trainer.data.near_duplicates import SIGNATURE, signature
 from trainer.data.records import Record
 from trainer.errors import DataError
-from trainer.progress import say
 
 # One's own training images may be larger than what a service takes from strangers.
 TRUSTED = ImageLimits(max_bytes=200_000_000, max_pixels=200_000_000)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from gemello.progress import say
 from trainer.config import TrainConfig
 from trainer.errors import TrainingFailed
 from trainer.fit import diagnostics
@@ -13,7 +14,6 @@ from trainer.fit.diagnostics import Epoch
 from trainer.fit.steps import Means
 from trainer.fit.validation import Hits, Validation, recall
 from trainer.network.features import Floats
-from trainer.progress import say
 
 
 @dataclass

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from gemello.progress import say, track
 from trainer.batches import sampling
 from trainer.batches.batch_sampler import BatchSampler
 from trainer.batches.stream import Examples, stream
@@ -18,7 +19,6 @@ from trainer.fit.steps import Means, Step, network_step, triplet_step
 from trainer.fit.task import Indices, Task, some
 from trainer.losses.objective import mine
 from trainer.network.features import predict
-from trainer.progress import say, track
 
 
 def fit_network(

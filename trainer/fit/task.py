@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from gemello.progress import track
 from trainer.config import TrainConfig
 from trainer.data.cache import ImageCache
 from trainer.data.rows import FeatureFile
 from trainer.network.embedder import Network
 from trainer.network.features import predicted
-from trainer.progress import track
 
 Indices = npt.NDArray[np.int64]
 # Images whose embeddings show spread and rank where there are no validation images.

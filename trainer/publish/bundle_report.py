@@ -2,9 +2,9 @@
 
 from app.bundle.manifest import Manifest
 from app.bundle.model_store import Bundle
+from gemello.progress import say
 from trainer.data.cache import ImageCache
 from trainer.data.scan import Scan
-from trainer.progress import say
 from trainer.publish.measure import Retrieval
 from trainer.report import Report, Thumbnails, write_report
 from trainer.report.text import common_folder, shown

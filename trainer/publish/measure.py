@@ -10,6 +10,7 @@ import numpy as np
 
 from app.bundle.encoder import Encoder
 from app.bundle.manifest import Calibration, Evaluation
+from gemello.progress import say, track
 from trainer.config import NetworkConfig
 from trainer.data.cache import ImageCache
 from trainer.evaluate.calibration import calibrate, calibration_error
@@ -18,7 +19,6 @@ from trainer.evaluate.keras_encoder import KerasEncoder
 from trainer.evaluate.measurement import Measurement
 from trainer.evaluate.retrieval import measure_cache
 from trainer.network.embedder import untrained
-from trainer.progress import say, track
 
 
 @dataclass(frozen=True, slots=True)
