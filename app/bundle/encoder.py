@@ -1,5 +1,6 @@
-"""The Encoder protocol: images at model size in, embeddings out."""
+"""The Encoder protocol: images at model size in, embeddings out; and what every runtime shares."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -31,8 +32,41 @@ class Encoder(Protocol):
     def model_id(self) -> str: ...
 
     def embed(self, images: Pixels) -> Vectors:
-        """uint8 [N, input_size, input_size, 3] RGB → float32 [N, dimension]; N may be 0."""
+        """Embed uint8 [N, input_size, input_size, 3] RGB as float32 [N, dimension]; N may be 0."""
         ...
+
+
+class BundleEncoder(ABC):
+    """An encoder of a bundle: checks what goes in and what comes out, whatever runs the graph."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+
+    @property
+    def dimension(self) -> int:
+        return self._manifest.dimension
+
+    @property
+    def input_size(self) -> int:
+        return self._manifest.input_size
+
+    @property
+    def model_id(self) -> str:
+        return self._manifest.model_id
+
+    def embed(self, images: Pixels) -> Vectors:
+        """Embed uint8 [N, input_size, input_size, 3] RGB as float32 [N, dimension]; N may be 0.
+
+        Raises ``ValueError`` for other images, or when the graph's output is not what it should be.
+        """
+        check_images(images, self.input_size)
+        if len(images) == 0:
+            return np.empty((0, self.dimension), np.float32)
+        return check_embeddings(self._run(images), len(images), self._manifest)
+
+    @abstractmethod
+    def _run(self, images: Pixels) -> Vectors:
+        """Run the graph on at least one image."""
 
 
 def check_images(images: Pixels, input_size: int) -> None:
@@ -45,7 +79,7 @@ def check_images(images: Pixels, input_size: int) -> None:
 
 
 def graph_path(bundle: Bundle, runtime: Runtime) -> Path:
-    """Where a bundle keeps the graph that ``runtime`` runs."""
+    """Return where a bundle keeps the graph that ``runtime`` runs."""
     return bundle.path / ("openvino/model.xml" if runtime == "openvino" else "tensorflow")
 
 
