@@ -21,10 +21,10 @@ from app.bundle.model_store import Bundle, resolve
 from app.config import load_settings
 from app.errors import GemelloError
 from benchmarks.default_model.checks import Check, Missing, find_checks
+from benchmarks.default_model.encoder_speed import measure_speed
 from benchmarks.default_model.scores import measure
 from benchmarks.default_model.sources import DATA, sources
 from benchmarks.default_model.tables import AtSize, as_json, quality_grid, size_grid
-from benchmarks.encoder_speed import measure_speed
 from gemello.commands.tensorflow import load_tensorflow
 from gemello.progress import say, track
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
+from benchmarks.default_model.encoder_speed import Speed
 from benchmarks.default_model.scores import Result
-from benchmarks.encoder_speed import Speed
 from trainer.evaluate.bootstrap import Interval
 from trainer.evaluate.comparison import p, points, span
 

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from app.testing import FakeEncoder
+from benchmarks.default_model.encoder_speed import Speed, measure_speed
 from benchmarks.default_model.scores import Result, compare
 from benchmarks.default_model.tables import AtSize, as_json, quality_grid, size_grid
-from benchmarks.encoder_speed import Speed, measure_speed
 
 NAMES = ("untrained", "mine/1")
 
