@@ -1,4 +1,4 @@
-"""``python -m tests.tiny_gemello …`` is ``gemello …`` with the tiny backbone."""
+"""``python -m tests.support.tiny_gemello …`` is ``gemello …`` with the tiny backbone."""
 
 from gemello import cli
 from gemello.commands.tensorflow import load_tensorflow

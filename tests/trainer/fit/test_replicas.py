@@ -62,7 +62,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 BOTH_COUNT = """
 from pathlib import Path
 import keras, numpy as np
-from tests.tiny_network import build, caches, config, in_place_of_the_real_one
+from tests.support.tiny_network import build, caches, config, in_place_of_the_real_one
 from trainer.fit import replicas
 from trainer.fit.checkpoint import Checkpoint
 from trainer.fit.training import fit
