@@ -146,6 +146,9 @@ async def _refuse(refusal: GemelloError, scope: Scope, receive: Receive, send: S
 
 
 def _has_body(scope: Scope) -> bool:
+    """Whether a body will be read: of other methods none is, so that it would never be complete."""
+    if scope["method"] not in {"POST", "PUT", "PATCH"}:
+        return False
     headers = Headers(scope=scope)
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
