@@ -36,8 +36,7 @@ def test_no_file_is_longer_than_anyone_would_read(package: str) -> None:
         str(path.relative_to(ROOT)): len(path.read_text().splitlines())
         for path in (ROOT / package).rglob("*.py")
     }
-    limit = 400 if package == "tests" else 300
-    assert {path: count for path, count in lengths.items() if count > limit} == {}
+    assert {path: count for path, count in lengths.items() if count > 300} == {}
 
 
 def test_few_files_lie_directly_in_the_service() -> None:

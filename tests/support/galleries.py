@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.bundle.encoder import Encoder
 from app.gallery.gallery import Gallery
+from app.gallery.new_image import NewImage
 from app.gallery.query import Options, Query, SearchPage
 from app.gallery.search import Searcher
 from app.images.limits import DEFAULT_LIMITS
@@ -22,6 +24,7 @@ from app.storage.local.indexed_files import IndexedFiles
 from app.storage.stores import Stores
 from app.telemetry.metrics import Metrics
 from app.testing import FakeEncoder, described
+from tests.support.images import picture
 
 
 @dataclass(frozen=True)
@@ -86,3 +89,26 @@ def opened(
 def stored_files(root: Path) -> list[str]:
     """The name of every file below the gallery's folder of images, temporary ones included."""
     return sorted(path.name for path in (root / "blobs").rglob("*") if path.is_file())
+
+
+def new(seed: int, image_id: str | None = None, **options: Any) -> NewImage:
+    return NewImage(picture(seed), image_id, **options)
+
+
+def statuses(results: list) -> list[str]:
+    return [result.status for result in results]
+
+
+def answers(parts: Parts, seed: int, top_k: int = 1000) -> list[tuple[str, float]]:
+    page = parts.search(picture(seed), top_k)
+    return [(match.image.id, match.distance) for match in page.matches]
+
+
+def visible(parts: Parts) -> tuple:
+    """What callers see of a gallery: its records and its answers."""
+    return parts.gallery.list_images(0, 1000), answers(parts, 100), len(parts.gallery)
+
+
+def state(parts: Parts, root: Path) -> tuple:
+    """What callers see, and the stored files."""
+    return visible(parts), stored_files(root)

@@ -21,3 +21,8 @@ def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 def picture(seed: int = 0, kind: str = "PNG", **options: Any) -> bytes:
     return encode(photo(seed), kind, **options)
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean absolute difference, in grey levels."""
+    return float(np.abs(one.astype(np.int16) - other.astype(np.int16)).mean())

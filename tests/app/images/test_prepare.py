@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image
 
 from app.errors import ImageError, ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
-from app.images.box import Box
 from app.images.formats import SUPPORTED
 from app.images.limits import ImageLimits
 from app.images.prepare import PreparedImage, prepare, prepare_file, thumbnail
-from tests.support.images import encode, photo, picture
+from tests.support.images import difference, encode, photo, picture
 from tests.support.paths import DATA
 
 FORMATS = {
@@ -27,11 +26,6 @@ FORMATS = {
     "TIFF": "image/tiff",
     "AVIF": "image/avif",
 }
-
-
-def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean absolute difference, in grey levels."""
-    return float(np.abs(one.astype(np.int16) - other.astype(np.int16)).mean())
 
 
 def png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
@@ -111,45 +105,6 @@ def test_all_eight_orientations_give_one_upright_picture(kind: str) -> None:
 def test_a_corrupt_block_beside_good_pixels_costs_nothing(kind: str, block: dict) -> None:
     prepared = prepare(picture(1, kind, **block), 32)
     assert difference(prepared.pixels, prepare(picture(1, kind), 32).pixels) == 0
-
-
-def test_colour_modes_equal_a_reference_conversion() -> None:
-    rgb = photo(1)
-    expected = prepare(encode(rgb), 32).pixels
-    cmyk = prepare(encode(rgb.convert("CMYK"), "JPEG", quality=95), 32).pixels
-    assert difference(cmyk, expected) < 3
-    palette = prepare(encode(rgb.quantize(256)), 32).pixels
-    assert difference(palette, expected) < 6
-
-
-def test_greyscale_of_eight_and_sixteen_bits_are_alike() -> None:
-    grey = photo(1).convert("L")
-    expected = prepare(encode(grey.convert("RGB")), 32).pixels
-    assert difference(prepare(encode(grey), 32).pixels, expected) == 0
-    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-    assert deep.mode == "I;16"
-    for kind in ("PNG", "TIFF"):
-        assert difference(prepare(encode(deep, kind), 32).pixels, expected) == 0
-    black_and_white = prepare(encode(grey.convert("1", dither=Image.Dither.NONE)), 32).pixels
-    assert set(np.unique(black_and_white[:2, :2])) <= set(range(256))
-    assert difference(black_and_white, expected) < 90
-
-
-def test_what_is_transparent_becomes_white() -> None:
-    rgba = photo(1).convert("RGBA")
-    rgba.putalpha(Image.new("L", rgba.size, 0))
-    assert (prepare(encode(rgba), 32).pixels == 255).all()
-    grey = photo(1).convert("LA")
-    grey.putalpha(Image.new("L", grey.size, 0))
-    assert (prepare(encode(grey), 32).pixels == 255).all()
-    palette = Image.new("P", (20, 20), 3)
-    palette.putpalette([0, 0, 0] * 256)
-    assert (prepare(encode(palette, transparency=3), 32).pixels == 255).all()
-    assert (prepare(encode(palette, transparency=4), 32).pixels == 0).all()
-    key = Image.new("RGB", (20, 20), (9, 8, 7))
-    assert (prepare(encode(key, transparency=(9, 8, 7)), 32).pixels == 255).all()
-    half = Image.new("RGBA", (20, 20), (0, 0, 0, 128))
-    assert abs(int(prepare(encode(half), 32).pixels[0, 0, 0]) - 127) <= 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1), (31, 33)])
@@ -325,67 +280,3 @@ def test_a_heic_is_read_by_its_content() -> None:
     for cut in (16, 100, 500, len(data) - 100):
         with pytest.raises(ImageUndecodable):
             prepare(data[:cut], 32)
-
-
-def other_rgb() -> bytes:
-    """A colour profile that is not sRGB: red and blue exchanged, so that nobody can miss it."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
-    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
-    return bytes(profile).replace("sRGB".encode("utf-16-be"), "abcd".encode("utf-16-be"))
-
-
-@pytest.mark.parametrize(
-    ("kind", "mode"),
-    [("PNG", "RGB"), ("JPEG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("TIFF", "RGB")],
-)
-def test_an_embedded_colour_profile_is_heeded(kind: str, mode: str) -> None:
-    red = Image.new(mode, (64, 64), "red")
-    seen = prepare(encode(red, kind, icc_profile=other_rgb()), 32).pixels.mean((0, 1))
-    assert seen[2] > 150, seen
-    assert seen[0] < 100, seen
-    plain = prepare(encode(red, kind), 32).pixels.mean((0, 1))
-    assert plain[0] > 240
-    assert plain[2] < 20
-
-
-@pytest.mark.parametrize("profile", [b"", b"no profile", other_rgb()[:200], other_rgb()[:-100]])
-def test_a_broken_colour_profile_costs_nothing(profile: bytes) -> None:
-    data = encode(photo(1), "JPEG", icc_profile=profile)
-    assert difference(prepare(data, 32).pixels, prepare(encode(photo(1)), 32).pixels) < 3
-
-
-def test_srgb_stays_as_it_is_and_a_profile_of_another_kind_is_ignored() -> None:
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    plain = prepare(encode(photo(1)), 32).pixels
-    assert np.array_equal(prepare(encode(photo(1), icc_profile=srgb), 32).pixels, plain)
-    grey = encode(photo(1).convert("L"), icc_profile=other_rgb())
-    assert np.array_equal(
-        prepare(grey, 32).pixels, prepare(encode(photo(1).convert("L")), 32).pixels
-    )
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-@pytest.mark.parametrize("orientation", [1, 3, 6])
-def test_a_box_is_what_cutting_the_upright_picture_first_gives(kind: str, orientation: int) -> None:
-    stored = photo(5, 400, 300)
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    data = encode(stored, kind, exif=exif)
-    with Image.open(io.BytesIO(data)) as opened:
-        upright = ImageOps.exif_transpose(opened)
-    width, height = upright.size
-    cut = upright.crop((width // 4, height // 2, width // 2, height)).convert("RGB")
-    expected = prepare(encode(cut), 32)
-    found = prepare(data, 32, box=Box(0.25, 0.5, 0.5, 1))
-    assert (found.width, found.height) == (width, height)
-    assert difference(found.pixels, expected.pixels) < 2
-
-
-@pytest.mark.parametrize("sides", [(1, 1), (1, 500), (500, 1), (3, 3)])
-def test_the_smallest_box_still_is_a_picture(sides: tuple[int, int]) -> None:
-    data = encode(photo(1, *sides))
-    for box in (Box(0, 0, 1e-9, 1e-9), Box(1 - 1e-9, 1 - 1e-9, 1, 1), Box(0, 0, 1, 1)):
-        assert prepare(data, 32, box=box).pixels.shape == (32, 32, 3)
-    whole = prepare(data, 32, box=Box(0, 0, 1, 1)).pixels
-    assert np.array_equal(whole, prepare(data, 32).pixels)
