@@ -20,6 +20,8 @@ GemelloError
 ├── ModelError
 │   ├── ModelNotFound        no such model, or no such version
 │   ├── ModelCorrupt         a file does not match the manifest's checksum
+│   ├── ModelStoreUnwritable a model cannot be written to the store
+│   ├── AdaptationRefused    adapting a model to the gallery would do harm
 │   └── RuntimeUnavailable   the chosen runtime is not installed, or refuses the model
 ├── JobError
 │   ├── JobNotFound          no such job
@@ -196,6 +198,24 @@ class ModelCorrupt(ModelError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"The model file {path} is refused: {reason}.")
         self.path, self.reason = path, reason
+
+
+class ModelStoreUnwritable(ModelError):
+    code = "model_store_unwritable"
+    title = "Model store cannot be written"
+
+    def __init__(self, folder: str, reason: str) -> None:
+        super().__init__(f"No model can be written to {folder}: {reason}.")
+        self.folder, self.reason = folder, reason
+
+
+class AdaptationRefused(ModelError):
+    code = "adaptation_refused"
+    title = "The model is not adapted"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; nothing was changed.")
+        self.reason = reason
 
 
 class RuntimeUnavailable(ModelError):

@@ -26,6 +26,7 @@ from app.inference.reembedding import Reembedder
 from app.inference.served_model import ActiveModel
 from app.jobs import activation
 from app.jobs.activation import Activation
+from app.jobs.adaptation import Adaptation
 from app.jobs.imports.add import StartupImport
 from app.jobs.imports.folder import import_folder
 from app.jobs.imports.jobs import Imports
@@ -112,9 +113,19 @@ class Service:
             store=opened.gallery,
             reembedder=reembedder,
         )
+        adapt = Adaptation(
+            settings=settings,
+            models=self.models,
+            active=self.active,
+            store=opened.gallery,
+            activation=activate,
+        )
         self.imports = Imports(settings, self.gallery, self._indexed_files, self.jobs)
         self.imports.collect()
-        self.runner = JobRunner(self.jobs, {activation.KIND: activate, **self.imports.kinds})
+        self.runner = JobRunner(
+            self.jobs,
+            {activation.KIND: activate, activation.ADAPT: adapt, **self.imports.kinds},
+        )
         self._stop, self._loaded = threading.Event(), threading.Event()
         self._starter = threading.Thread(target=self._start, name="startup", daemon=True)
         self._report_gauges()

@@ -27,6 +27,7 @@ COMMANDS = (
     "rank",
     "report",
     "models",
+    "adapt",
     "gallery",
     "duplicates",
     "jobs",

@@ -59,6 +59,8 @@ STATUS: Mapping[type[errors.GemelloError], int] = {
     errors.StorageUnavailable: 503,
     errors.ModelError: 503,
     errors.ModelNotFound: 404,
+    errors.ModelStoreUnwritable: 409,
+    errors.AdaptationRefused: 409,
     errors.JobNotFound: 404,
     errors.JobConflict: 409,
     errors.Overloaded: 429,

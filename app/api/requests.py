@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeVar
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.bundle.model_store import NAME
 from app.gallery.query import Options
 from app.storage.filters import parse_filter
 
@@ -182,6 +183,18 @@ class ImportForm(_Form):
     )
     on_conflict: Literal["skip", "replace", "error"] = Field(
         "skip", description="What to do when an id is already there."
+    )
+
+
+class AdaptForm(_Form):
+    name: str = Field(
+        "adapted",
+        pattern=f"^{NAME.pattern}$",
+        description="Name to publish the new model by; it becomes the next version of it.",
+    )
+    force: bool = Field(
+        False,
+        description="Let the new model answer though labelled images find their like less well by it.",
     )
 
 

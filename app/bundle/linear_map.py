@@ -1,11 +1,15 @@
-"""A linear map of embeddings, and how it becomes the end of a model's graph."""
+"""A linear map of embeddings, how it becomes the end of a model's graph, and its file."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 import openvino as ov
 from openvino import opset13 as ops
+
+from app.errors import ModelCorrupt
 
 Floats = npt.NDArray[np.float32]
 
@@ -34,3 +38,22 @@ def append(graph: ov.Model, linear: LinearMap) -> ov.Model:
     unit = ops.normalize_l2(x, np.array([1], np.int64), _EPSILON, "add")
     # Whatever names the output had, callers take the first one.
     return ov.Model([unit], graph.get_parameters(), graph.get_friendly_name())
+
+
+def write_map(path: Path, linear: LinearMap) -> None:
+    """Write a map to a file that ``read_map`` reads."""
+    with path.open("wb") as stream:
+        np.savez(stream, matrix=linear.matrix, offset=linear.offset)
+
+
+def read_map(path: Path) -> LinearMap:
+    """Read a map's file. Raises ``ModelCorrupt`` when it is missing or holds something else."""
+    try:
+        with np.load(path) as arrays:
+            matrix, offset = arrays["matrix"], arrays["offset"]
+    except (OSError, ValueError, KeyError, BadZipFile) as exc:
+        raise ModelCorrupt(str(path), "it is not a linear map") from exc
+    fits = matrix.ndim == 2 and offset.shape == matrix.shape[1:]
+    if not fits or matrix.dtype != np.float32 or offset.dtype != np.float32:
+        raise ModelCorrupt(str(path), "it is not a linear map")
+    return LinearMap(matrix, offset)

@@ -82,6 +82,18 @@ class Calibration(_Part):
         return distance <= self.threshold
 
 
+class Base(_Part):
+    """The model whose vectors a linear map turns into those of this one (``linear_map.npz``)."""
+
+    model: str = Field(description="The model that was adapted, as name/version.")
+    model_id: str = Field(description="Its id, which stamps the vectors that can be mapped.")
+    images: int = Field(description="Stored images whose vectors the map was fitted on.")
+    metrics: dict[str, float] | None = Field(
+        None, description="What the figures of `evaluation` are with that model; null without them."
+    )
+    job: str = Field(description="Id of the job that fitted the map.")
+
+
 class Manifest(_Part):
     """What a published model is, where it came from, and what it was measured to do."""
 
@@ -97,6 +109,9 @@ class Manifest(_Part):
     backbone: Backbone
     training: dict[str, Any] = Field(description="The full training configuration.")
     data: dict[str, Any] = Field(description="Fingerprint and counts of the training data.")
+    base: Base | None = Field(
+        None, description="The model that this one was adapted from; null for one that was trained."
+    )
     evaluation: Evaluation | None = None
     calibration: Calibration | None = None
     files: dict[str, str] = Field(description="SHA-256 of every file of the bundle but this one.")

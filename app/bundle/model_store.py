@@ -17,7 +17,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from app.bundle.manifest import Manifest, model_id
-from app.errors import ModelCorrupt, ModelNotFound, ParameterInvalid
+from app.errors import ModelCorrupt, ModelNotFound, ModelStoreUnwritable, ParameterInvalid
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MANIFEST = "manifest.json"
@@ -34,6 +34,12 @@ class Bundle:
     @property
     def title(self) -> str:
         return f"{self.manifest.name}/{self.manifest.version}"
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a model's name. Raises ``ParameterInvalid``."""
+    if not NAME.fullmatch(name):
+        raise ParameterInvalid("name", f"{name!r} must be letters, digits, '.', '_' or '-'")
 
 
 def versions(store: Path, name: str) -> list[str]:
@@ -124,12 +130,19 @@ def verify(bundle: Bundle) -> None:
 
 
 @contextmanager
-def staging(store: Path, name: str) -> Iterator[Path]:
-    """Yield a scratch folder beside the versions of ``name``; gone afterwards unless published."""
-    if not NAME.fullmatch(name):
-        raise ParameterInvalid("name", f"{name!r} must be letters, digits, '.', '_' or '-'")
-    folder = store / name / f".staging-{uuid4().hex}"
-    folder.mkdir(parents=True)
+def staging(store: Path, name: str, key: str | None = None) -> Iterator[Path]:
+    """Yield a scratch folder beside the versions of ``name``; gone afterwards unless published.
+
+    Work that may be killed and begun again gives a ``key`` of its own: what an earlier attempt left
+    is removed. Raises ``ParameterInvalid``, or ``ModelStoreUnwritable``.
+    """
+    check_name(name)
+    folder = store / name / f".staging-{key or uuid4().hex}"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as exc:
+        raise ModelStoreUnwritable(str(store / name), exc.strerror or "it failed") from exc
     try:
         yield folder
     finally:
@@ -159,22 +172,29 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
 
 
-def publish(store: Path, folder: Path) -> Bundle:
+def publish(store: Path, folder: Path, *, as_default: bool = True) -> Bundle:
     """Move a finished bundle from ``staging`` into place under its version, and activate it.
 
-    The files are synced, then renamed in one step. Raises ``ModelCorrupt`` when the manifest
-    does not fit the files, ``FileExistsError`` when the version is already published.
+    The files are synced, then renamed in one step. Without ``as_default`` the name goes on to mean
+    the version that it meant, if there was one. Raises ``ModelCorrupt`` when the manifest does not
+    fit the files, ``FileExistsError`` when the version is already published.
     """
     bundle = read(folder)
     verify(bundle)
-    target = store / bundle.manifest.name / bundle.manifest.version
+    name, version = bundle.manifest.name, bundle.manifest.version
+    before = active_version(store, name)
+    target = store / name / version
     if target.exists():
         raise FileExistsError(f"{bundle.title} is already published")
     for path in (*folder.rglob("*"), folder):
         sync(path)
+    if before and not as_default:
+        # Where nothing was chosen, the name meant the newest.
+        activate(store, name, before)
     folder.rename(target)
     sync(target.parent)
-    activate(store, bundle.manifest.name, bundle.manifest.version)
+    if as_default or not before:
+        activate(store, name, version)
     return read(target)
 
 

@@ -52,15 +52,15 @@ class Gallery:
         self._writing = threading.RLock()
 
     def load(self) -> int:
-        """Make all stored images searchable; return how many had to be embedded again.
+        """Make all stored images searchable; return how many had to be given a vector.
 
-        Images without a vector of the model that answers are embedded from their stored bytes; bytes
-        that no record needs are removed.
+        Those without one of the model that answers get it (``Reembedder``); bytes that no record needs
+        are removed.
         """
         model = self._active.model
         with self._writing:
             self._collect()
-            embedded = sum(chunk.embedded for chunk in self._reembedder.missing(model))
+            embedded = sum(chunk.done for chunk in self._reembedder.missing(model))
             self._store.load(model.id, model.encoder.dimension)
         return embedded
 

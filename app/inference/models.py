@@ -1,5 +1,6 @@
 """Which models there are, and which one serves."""
 
+from app.bundle.adapted import base_map
 from app.bundle.manifest import Manifest
 from app.bundle.model_store import Bundle, list_models, resolve
 from app.bundle.runtimes import load_encoder
@@ -41,7 +42,7 @@ class Models:
             queue_size=settings.queue_size,
             observe=self._metrics.observe,
         )
-        return ServedModel(bundle.manifest, batcher)
+        return ServedModel(bundle.manifest, batcher, base_map(bundle))
 
     def at_start(self) -> ServedModel:
         """Load the model that was activated last, unless the setting has changed since."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from app.bundle.adapted import BaseMap
 from app.bundle.encoder import Encoder
 from app.bundle.manifest import Manifest
 from app.inference.batcher import Batcher
@@ -12,10 +13,14 @@ from app.inference.batcher import Batcher
 
 @dataclass(eq=False, slots=True)
 class ServedModel:
-    """A model at work: what it says of itself, its inference, and how many callers use it."""
+    """A model at work: what it says of itself, its inference, and how many callers use it.
+
+    One that was adapted has ``base``, the map of another model's vectors to its own.
+    """
 
     manifest: Manifest
     batcher: Batcher
+    base: BaseMap | None = None
     users: int = 0
 
     @property
@@ -25,6 +30,10 @@ class ServedModel:
     @property
     def id(self) -> str:
         return self.encoder.model_id
+
+    @property
+    def title(self) -> str:
+        return f"{self.manifest.name}/{self.manifest.version}"
 
 
 class ActiveModel:

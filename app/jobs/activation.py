@@ -1,7 +1,8 @@
 """Puts another model in the place of the one that answers, without a gap.
 
 Every stored image gets the new model's vector beside the old one, while searches go on with the old
-model; then all at once the new one answers. The old vectors stay, so that going back is quick.
+model; then all at once the new one answers. The old vectors stay, so that going back is quick; so do
+those that an adapted model's are mapped from.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,9 @@ from app.jobs.runner import JobRunner, Progress
 from app.jobs.table import Job, Jobs
 from app.storage.gallery_store import GalleryStore
 
-KIND = "activate_model"
+KIND, ADAPT = "activate_model", "adapt_model"
+_BEING = {KIND: "activated", ADAPT: "adapted"}
+"""Kinds of jobs that change which model answers."""
 
 
 class Activation:
@@ -48,8 +51,18 @@ class Activation:
             if self._active.model is not new:
                 new.batcher.close()
             raise
-        # What is two models back is not gone back to.
-        self._store.keep_vectors(old_id, new.id)
+        # What is two models back is not gone back to. An earlier run may have got as far as the switch.
+        if old_id != new.id:
+            base = [new.base.base_id] if new.base else []
+            self._store.keep_vectors(old_id, new.id, *base)
+
+    def embed_with(self, title: str, progress: Progress) -> None:
+        """Give every stored image a vector of a model that need not answer. Raises ``ModelError``."""
+        model = self._models.load(title)
+        try:
+            patiently(lambda: self._embed(model, progress), progress.wait)
+        finally:
+            model.batcher.close()
 
     def _embed(self, new: ServedModel, progress: Progress) -> None:
         """What the new model does not know yet, as far as it is stored now. Raises ``Overloaded``."""
@@ -57,7 +70,7 @@ class Activation:
         done = self._store.summary().vectors.get(new.id, 0)
         progress.report(done)
         for chunk in self._reembedder.missing(new):
-            done += chunk.embedded + len(chunk.failed)
+            done += chunk.done + len(chunk.failed)
             progress.report(done, [(record.id, error) for record, error in chunk.failed])
 
 
@@ -67,11 +80,19 @@ def activate(models: Models, jobs: Jobs, runner: JobRunner, title: str) -> Job:
     Raises ``ModelNotFound``, ``ModelCorrupt``, or ``JobConflict`` while another model is on its way.
     """
     models.find(title)
+    return queue(jobs, runner, KIND, {"model": title})
+
+
+def queue(jobs: Jobs, runner: JobRunner, kind: str, arguments: Mapping[str, Any]) -> Job:
+    """Queue a job that changes which model answers, or return the one that does the same.
+
+    Raises ``JobConflict`` while another such job has not ended.
+    """
     for job in jobs.unfinished():
-        if job.kind == KIND:
-            if job.arguments["model"] == title:
-                return job
-            raise JobConflict(job.id, f"{job.arguments['model']} is being activated")
-    job = jobs.create(KIND, {"model": title})
+        if (job.kind, job.arguments) == (kind, arguments):
+            return job
+        if job.kind in _BEING:
+            raise JobConflict(job.id, f"{job.arguments['model']} is being {_BEING[job.kind]}")
+    job = jobs.create(kind, arguments)
     runner.wake()
     return job

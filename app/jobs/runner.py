@@ -24,8 +24,8 @@ class Progress:
     def __init__(
         self, job: Job, jobs: Jobs, stop: threading.Event, cancel: threading.Event
     ) -> None:
-        self.done, self.total = job.done, job.total
-        self._id, self._jobs, self._stop, self._cancel = job.id, jobs, stop, cancel
+        self.job_id, self.done, self.total = job.id, job.done, job.total
+        self._jobs, self._stop, self._cancel = jobs, stop, cancel
 
     @property
     def cancelled(self) -> bool:
@@ -37,7 +37,7 @@ class Progress:
     ) -> None:
         """Write down ``done`` items in all, ``added`` and ``failures`` since last time. Raises ``Stopped``."""
         self.done = done
-        self._jobs.report(self._id, done, self.total, added, failures)
+        self._jobs.report(self.job_id, done, self.total, added, failures)
         self.check()
 
     def advance(self, items: int, added: int, failures: Sequence[tuple[str, GemelloError]]) -> None:

@@ -97,7 +97,7 @@ class GalleryStore(Protocol):
         ...
 
     def vectors(self, model_id: str, ids: Sequence[str]) -> dict[str, Vectors]:
-        """Return the vector float32 [D] of each of those ids that the loaded model has one of."""
+        """Return the vector float32 [D] of each of those ids that the model, loaded or not, has one of."""
         ...
 
     def nearest(

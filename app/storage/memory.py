@@ -127,7 +127,7 @@ class MemoryGalleryStore:
 
     def vectors(self, model_id: str, ids: Sequence[str]) -> dict[str, Vectors]:
         with self._lock:
-            known = self._vectors[model_id]
+            known = self._vectors.get(model_id, {})
             return {i: known[i].copy() for i in ids if i in known}
 
     def nearest(

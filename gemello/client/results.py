@@ -19,8 +19,21 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseModel:
+    """What a model was adapted from, to how many images, its figures, and the job that did it."""
+
+    model: str
+    images: int
+    metrics: dict[str, float] | None
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublishedModel(Model):
-    """A model of the model store; ``active`` says whether it is the one that answers."""
+    """A model of the model store; ``active`` says whether it is the one that answers.
+
+    ``base`` is None unless it was adapted from another one.
+    """
 
     active: bool
     created: str
@@ -29,6 +42,7 @@ class PublishedModel(Model):
     backbone: str
     calibrated: bool
     metrics: dict[str, float] | None
+    base: BaseModel | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,17 @@ class Service(Connection):
         """
         return self.run(service.activate(name, version))
 
+    def adapt(
+        self, name: str, version: str, *, new_name: str = "adapted", force: bool = False
+    ) -> results.Job:
+        """Begin to adapt a model to the gallery, and to change to the result; return the job.
+
+        It is published as the next version of ``new_name``. Where labels show that images would find
+        their like less well the job fails, unless ``force`` is given. Raises ``ApiError`` and
+        ``Unreachable``.
+        """
+        return self.run(service.adapt(name, version, new_name, force))
+
 
 class AsyncService(AsyncConnection):
     """The same for asyncio."""
@@ -139,3 +150,9 @@ class AsyncService(AsyncConnection):
     @same_doc_as(Service.activate)
     async def activate(self, name: str, version: str) -> results.Job:
         return await self.run(service.activate(name, version))
+
+    @same_doc_as(Service.adapt)
+    async def adapt(
+        self, name: str, version: str, *, new_name: str = "adapted", force: bool = False
+    ) -> results.Job:
+        return await self.run(service.adapt(name, version, new_name, force))

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from app.bundle.manifest import Manifest
+from app.bundle.manifest import Base, Manifest
 
 
 class ModelIdentity(BaseModel):
@@ -20,6 +20,20 @@ class ModelInfo(ModelIdentity):
         return cls(name=model.name, version=model.version, id=model.model_id)
 
 
+class BaseModelInfo(BaseModel):
+    model: str = Field(examples=["default/2"])
+    images: int = Field(description="Stored images that its vectors were centred and scaled by.")
+    metrics: dict[str, float] | None = Field(
+        description="The base's figures where `metrics` are those of the adapted model."
+    )
+    job: str = Field(description="Id of the job that adapted it.")
+
+    @classmethod
+    def of(cls, base: Base) -> Self:
+        """Describe what a model was adapted from."""
+        return cls(model=base.model, images=base.images, metrics=base.metrics, job=base.job)
+
+
 class Model(ModelIdentity):
     active: bool = Field(description="Whether it is the one that answers.")
     created: str
@@ -28,7 +42,11 @@ class Model(ModelIdentity):
     backbone: str = Field(examples=["efficientnet_lite0"])
     calibrated: bool = Field(description="Whether its results have scores.")
     metrics: dict[str, float] | None = Field(
-        description="Retrieval figures of the published model on its test classes."
+        description="Retrieval figures of the published model on its test classes; of an adapted one, "
+        "on labelled images of the gallery that it was adapted to."
+    )
+    base: BaseModelInfo | None = Field(
+        description="The model that it was adapted from; null for one that was trained."
     )
 
     @classmethod
@@ -45,6 +63,7 @@ class Model(ModelIdentity):
             backbone=model.backbone.name,
             calibrated=model.calibration is not None,
             metrics=model.evaluation.metrics if model.evaluation else None,
+            base=BaseModelInfo.of(model.base) if model.base else None,
         )
 
 

@@ -151,7 +151,11 @@ class LocalGalleryStore:
         return len(loaded.index) if loaded else 0
 
     def vectors(self, model_id: str, ids: Sequence[str]) -> dict[str, Vectors]:
-        return self._index(model_id).get(ids)
+        loaded = self._loaded.get(model_id)
+        if loaded:
+            return loaded.index.get(ids)
+        with self._database.reading() as db:
+            return rows.vectors_of(db, model_id, ids)
 
     def nearest(
         self, model_id: str, queries: Vectors, k: int, where: Filter | None = None

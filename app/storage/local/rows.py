@@ -132,6 +132,25 @@ def used_digests(db: sqlite3.Connection, digests: Sequence[str]) -> set[str]:
     return used
 
 
+def vectors_of(db: sqlite3.Connection, model_id: str, ids: Sequence[str]) -> dict[str, Vectors]:
+    """Return the vector float32 [D] of each of those ids that the model has one of.
+
+    Raises ``StorageUnavailable`` when one has been altered.
+    """
+    vectors: dict[str, Vectors] = {}
+    for chunk, marks in _chunks(ids):
+        rows = db.execute(
+            "SELECT id, vector FROM images JOIN vectors USING (position)"  # noqa: S608
+            f" WHERE model_id = ? AND id IN ({marks})",
+            (model_id, *chunk),
+        )
+        vectors.update((row[0], np.frombuffer(row[1], "<f4")) for row in rows)
+    lengths = {len(vector) for vector in vectors.values()}
+    if len(lengths) > 1 or any(not np.isfinite(vector).all() for vector in vectors.values()):
+        raise StorageUnavailable("a stored vector has been altered")
+    return vectors
+
+
 def vectors_after(
     db: sqlite3.Connection, model_id: str, dimension: int, after: int, limit: int
 ) -> tuple[list[str], Vectors, int]:

@@ -52,3 +52,9 @@ def models() -> Call[list[results.PublishedModel]]:
 def activate(name: str, version: str) -> Call[results.Job]:
     path = f"/models/{quote(name, safe='')}/{quote(version, safe='')}/activate"
     return Call("POST", path, decoded_as(results.Job))
+
+
+def adapt(name: str, version: str, new_name: str, force: bool) -> Call[results.Job]:
+    path = f"/models/{quote(name, safe='')}/{quote(version, safe='')}/adapt"
+    data = {"name": new_name, "force": str(force).lower()}
+    return Call("POST", path, decoded_as(results.Job), data=data)

@@ -134,10 +134,10 @@ def test_what_a_model_does_not_know_is_embedded_once_and_damage_is_told(
     stores.gallery.put([record("gone")], vector_of(5)[None], "another model")
     reembedder = Reembedder(stores.gallery, embedder)
     (chunk,) = reembedder.missing(model)
-    assert chunk.embedded == 1
+    assert chunk.done == 1
     ((damaged, error),) = chunk.failed
     assert (damaged.id, type(error)) == ("gone", ImageUndecodable)
     stored = stores.gallery.vectors(model.id, ["b"])["b"]
     assert np.allclose(stored, vector_of(2), atol=1e-6)
     (again,) = reembedder.missing(model)
-    assert (again.embedded, [r.id for r, _ in again.failed]) == (0, ["gone"])
+    assert (again.done, [r.id for r, _ in again.failed]) == (0, ["gone"])

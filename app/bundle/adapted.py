@@ -1,0 +1,101 @@
+"""A model adapted from another one: the same graph, with a linear map of its vectors at the end.
+
+The map lies in the bundle once more, as a file: whoever has vectors of the base maps them, and needs
+no image.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import openvino as ov
+
+from app.bundle import model_store
+from app.bundle.encoder import graph_path
+from app.bundle.linear_map import LinearMap, append, read_map, write_map
+from app.bundle.manifest import Base, Evaluation, model_id
+from app.bundle.model_store import Bundle
+from app.errors import RuntimeUnavailable
+
+_MAP = "linear_map.npz"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BaseMap:
+    """The map of vectors of the model ``base_id`` to those of the model that was adapted from it."""
+
+    base_id: str
+    linear: LinearMap
+
+
+def base_map(bundle: Bundle) -> BaseMap | None:
+    """Return the map that a bundle was adapted with; None for one that was trained.
+
+    Raises ``ModelCorrupt``.
+    """
+    base = bundle.manifest.base
+    return BaseMap(base.model_id, read_map(bundle.path / _MAP)) if base else None
+
+
+def publish_adapted(
+    store: Path,
+    base: Bundle,
+    linear: LinearMap,
+    *,
+    name: str,
+    images: int,
+    job: str,
+    before: dict[str, float] | None = None,
+    evaluation: Evaluation | None = None,
+) -> Bundle:
+    """Publish ``base`` with ``linear`` at the end of its graph as the next version of ``name``.
+
+    ``linear`` was fitted on ``images`` stored images by ``job``; ``evaluation`` is what the new model
+    was measured to do, and ``before`` the same figures of ``base``. There is no calibration: distances
+    are others now. Which version serves by ``name`` alone stays as it is. Raises
+    ``ModelStoreUnwritable``, or ``RuntimeUnavailable`` when the graph cannot be read.
+    """
+    with model_store.staging(store, name, job) as folder:
+        (folder / "openvino").mkdir()
+        try:
+            graph = append(ov.Core().read_model(graph_path(base, "openvino")), linear)
+            # What is float16 stays so; the map keeps its own precision.
+            ov.save_model(graph, folder / "openvino" / "model.xml", compress_to_fp16=False)
+        except RuntimeError as exc:
+            raise RuntimeUnavailable("openvino", str(exc).strip().splitlines()[-1]) from exc
+        write_map(folder / _MAP, linear)
+        files, origin = model_store.hash_files(folder), base.manifest
+        manifest = origin.model_copy(
+            update={
+                "name": name,
+                "version": model_store.next_version(store, name),
+                "created": datetime.now(UTC),
+                "dimension": len(linear.offset),
+                "normalised": True,
+                "base": Base(
+                    model=base.title,
+                    model_id=origin.model_id,
+                    images=images,
+                    metrics=before,
+                    job=job,
+                ),
+                "evaluation": evaluation,
+                "calibration": None,
+                "files": files,
+                "model_id": model_id(files, origin.input_size, origin.preprocessing),
+            }
+        )
+        model_store.write_manifest(folder, manifest)
+        return model_store.publish(store, folder, as_default=False)
+
+
+def find_adapted(store: Path, name: str, job: str) -> Bundle | None:
+    """Return the version of ``name`` that ``job`` published; None when it has not yet.
+
+    Raises ``ModelCorrupt``.
+    """
+    for version in reversed(model_store.versions(store, name)):
+        bundle = model_store.read(store / name / version)
+        if bundle.manifest.base and bundle.manifest.base.job == job:
+            return bundle
+    return None
