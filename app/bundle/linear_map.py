@@ -51,7 +51,7 @@ def read_map(path: Path) -> LinearMap:
     try:
         with np.load(path) as arrays:
             matrix, offset = arrays["matrix"], arrays["offset"]
-    except (OSError, ValueError, KeyError, BadZipFile) as exc:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as exc:
         raise ModelCorrupt(str(path), "it is not a linear map") from exc
     fits = matrix.ndim == 2 and offset.shape == matrix.shape[1:]
     if not fits or matrix.dtype != np.float32 or offset.dtype != np.float32:

@@ -1,10 +1,14 @@
 """Linear maps in NumPy, and the same at the end of a graph."""
 
+from pathlib import Path
+
 import numpy as np
 import openvino as ov
+import pytest
 from openvino import opset13 as ops
 
-from app.bundle.linear_map import LinearMap, append
+from app.bundle.linear_map import LinearMap, append, read_map, write_map
+from app.errors import ModelCorrupt
 
 
 def a_map(width: int, dimension: int) -> LinearMap:
@@ -46,3 +50,27 @@ def test_maps_can_follow_each_other() -> None:
     vectors = np.random.default_rng(3).standard_normal((2, 6)).astype(np.float32)
     compiled = ov.Core().compile_model(append(append(doubling(6), first), second), "CPU")
     np.testing.assert_allclose(compiled(vectors)[0], second(first(2 * vectors)), atol=1e-6)
+
+
+def test_a_map_is_read_as_it_was_written(tmp_path: Path) -> None:
+    linear = a_map(6, 4)
+    write_map(tmp_path / "map.npz", linear)
+    again = read_map(tmp_path / "map.npz")
+    np.testing.assert_array_equal(again.matrix, linear.matrix)
+    np.testing.assert_array_equal(again.offset, linear.offset)
+
+
+def test_what_is_no_map_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "map.npz"
+    with pytest.raises(ModelCorrupt, match=r"map\.npz"):
+        read_map(path)
+    for content in (b"", b"PK\x03\x04 not a zip archive"):
+        path.write_bytes(content)
+        with pytest.raises(ModelCorrupt, match="not a linear map"):
+            read_map(path)
+    np.savez(path, matrix=np.eye(3, dtype=np.float32))
+    with pytest.raises(ModelCorrupt, match="not a linear map"):
+        read_map(path)
+    write_map(path, LinearMap(np.eye(3, dtype=np.float32), np.zeros(2, np.float32)))
+    with pytest.raises(ModelCorrupt, match="not a linear map"):
+        read_map(path)

@@ -60,6 +60,19 @@ def test_a_replaced_image_loses_its_vectors_of_other_models(store: GalleryStore)
     assert [r.id for r in store.without_vector("other", 0, 10)] == ["b"]
 
 
+def test_vectors_of_a_model_are_given_whether_it_is_loaded_or_not(store: GalleryStore) -> None:
+    put(store, "a", value=1)
+    put(store, "b", value=2)
+    asked = ["b", "none", "a"]
+    for _ in range(2):
+        assert {i: v.tolist() for i, v in store.vectors("m", asked).items()} == {
+            "a": [1, 1, 1, 1],
+            "b": [2, 2, 2, 2],
+        }
+        assert store.vectors("other", asked) == {}
+        store.load("m", 4)
+
+
 def test_images_without_a_vector_of_a_model_are_listed(store: GalleryStore) -> None:
     put(store, "a", "b", "c")
     assert store.without_vector("m", 0, 10) == []
