@@ -12,6 +12,8 @@ WORKDIR /srv/gemello
 COPY app app
 COPY gemello gemello
 COPY model_store model_store
+# The one name that a running service may publish models by, as compose mounts it.
+RUN install -d -o gemello -g gemello model_store/adapted
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

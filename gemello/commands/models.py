@@ -128,6 +128,7 @@ def _fields(bundle: "Bundle") -> dict[str, object]:
     manifest, evaluation = bundle.manifest, bundle.manifest.evaluation
     calibration = manifest.calibration
     figures = evaluation.metrics if evaluation else {}
+    base = manifest.base
     return {
         "model": bundle.title,
         "folder": bundle.path,
@@ -136,6 +137,7 @@ def _fields(bundle: "Bundle") -> dict[str, object]:
         "input": f"{manifest.input_size} px",
         "dimension": manifest.dimension,
         "match": calibration and f"up to distance {calibration.threshold:.3f}",
+        "adapted from": base and f"{base.model}, to {base.images:,} images of a gallery",
         "measured": evaluation and evaluation.protocol,
         **{name: f"{value:.4f}" for name, value in figures.items()},
         "files": len(manifest.files),

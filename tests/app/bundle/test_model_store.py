@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.bundle import model_store
-from app.errors import ModelCorrupt, ModelNotFound, ParameterInvalid
+from app.errors import ModelCorrupt, ModelNotFound, ModelStoreUnwritable, ParameterInvalid
 from tests.support.tiny_model import publish_tiny
 
 
@@ -188,3 +188,31 @@ def test_hashes_cover_every_file_but_the_manifest(tmp_path: Path) -> None:
     hashes = model_store.hash_files(tmp_path)
     assert sorted(hashes) == ["model.keras", "report/a.png", "report/manifest.json"]
     assert hashes["model.keras"] == model_store.sha256_file(tmp_path / "model.keras")
+
+
+def test_what_is_not_published_as_the_default_leaves_what_the_name_means(tmp_path: Path) -> None:
+    for number in range(3):
+        with model_store.staging(tmp_path, "tiny") as folder:
+            source = publish_tiny(tmp_path / f"other{number}", offset=0.1 * number)
+            shutil.copytree(source.path, folder, dirs_exist_ok=True)
+            manifest = source.manifest.model_copy(update={"version": str(number + 1)})
+            model_store.write_manifest(folder, manifest)
+            model_store.publish(tmp_path, folder, as_default=False)
+        assert model_store.active_version(tmp_path, "tiny") == "1"
+        (tmp_path / "tiny" / "active").unlink(missing_ok=number == 1)
+
+
+def test_an_earlier_attempt_with_the_same_key_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "tiny" / ".staging-mine" / "stale"
+    left.mkdir(parents=True)
+    with model_store.staging(tmp_path, "tiny", "mine") as folder:
+        assert (folder, list(folder.iterdir())) == (left.parent, [])
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with (
+        pytest.raises(ModelStoreUnwritable, match="taken"),
+        model_store.staging(tmp_path, "taken"),
+    ):
+        pass

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.bundle.adapted import BaseMap
+from app.bundle.linear_map import LinearMap
 from app.errors import ImageNotFound, ImageTypeUnsupported, ImageUndecodable, StorageUnavailable
 from app.images.box import Box
 from app.images.limits import DEFAULT_LIMITS
@@ -141,3 +143,21 @@ def test_what_a_model_does_not_know_is_embedded_once_and_damage_is_told(
     assert np.allclose(stored, vector_of(2), atol=1e-6)
     (again,) = reembedder.missing(model)
     assert (again.done, [r.id for r, _ in again.failed]) == (0, ["gone"])
+
+
+def test_vectors_of_an_adapted_model_are_mapped_where_its_base_knows_the_image(
+    embedder: Embedder, model: ServedModel, encoder: Counting, stores: Stores
+) -> None:
+    size = FakeEncoder.dimension
+    turned = LinearMap(np.eye(size, dtype=np.float32)[::-1].copy(), np.zeros(size, np.float32))
+    data = picture(9)
+    stores.blobs.put(digest_of(data), data)
+    stores.gallery.put([record("c", sha256=digest_of(data))], vector_of(9)[None], "a third model")
+    model.base = BaseMap("another model", turned)
+    chunks = list(Reembedder(stores.gallery, embedder).missing(model))
+    assert sum(chunk.done for chunk in chunks) == 2
+    vectors = stores.gallery.vectors(model.id, ["a", "b", "c"])
+    assert np.allclose(vectors["a"], vector_of(1), atol=1e-6), "it was there"
+    assert np.allclose(vectors["b"], vector_of(2)[::-1], atol=1e-6), "it was mapped"
+    assert np.allclose(vectors["c"], vector_of(9), atol=1e-6), "it was embedded"
+    assert encoder.embedded == 1
