@@ -35,7 +35,7 @@ from trainer.evaluate.bootstrap import Difference, difference
 Values = npt.NDArray[np.float64]
 
 COUNTS = (30, 100, 200, 500, 1000, 3000)
-DRAWS, ASKED = 5, 2000
+DRAWS, ASKED = 5, 1500
 # Of the classes, those put aside.
 SHARE = 0.5
 

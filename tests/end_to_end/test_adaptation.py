@@ -242,7 +242,7 @@ def test_a_kill_at_any_moment_leaves_the_old_model_or_the_new_one_and_one_versio
         "GEMELLO_MODEL": "tiny",
         "GEMELLO_SAMPLE_GALLERY": "0",
     }
-    count = adaptation.MIN_IMAGES + 100
+    count = adaptation.MIN_IMAGES + 500
     with (
         in_process(environment) as (process, url),
         httpx.Client(base_url=url, timeout=30) as client,
