@@ -28,6 +28,7 @@ READ = {
     "post /jobs/{job_id}/cancel": results.Job,
     "get /models": results.ModelList,
     "post /models/{name}/{version}/activate": results.Job,
+    "post /models/{name}/{version}/adapt": results.Job,
     "post /search": results.SearchAnswer,
     "post /search/batch": results.BatchAnswer,
     "get /stats": results.Stats,
