@@ -6,10 +6,10 @@ Each field is checked when an answer is read. Fields that a newer service adds a
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gemello.client.models import BaseModel as BaseModel
-from gemello.client.models import Model as Model
-from gemello.client.models import PublishedModel as PublishedModel
-from gemello.client.models import ServedModel as ServedModel
+from gemello.client.models import BaseModel as BaseModel  # noqa: PLC0414
+from gemello.client.models import Model as Model  # noqa: PLC0414
+from gemello.client.models import PublishedModel as PublishedModel  # noqa: PLC0414
+from gemello.client.models import ServedModel as ServedModel  # noqa: PLC0414
 
 Scalar = str | int | float | bool
 
