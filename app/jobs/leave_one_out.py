@@ -10,6 +10,8 @@ from app.bundle.encoder import Vectors
 Labels = npt.NDArray[np.str_]
 Values = npt.NDArray[np.float64]
 
+# Queries searched at a time.
+_ROWS = 512
 _RESAMPLES = 2000
 # Drawn class numbers held at a time.
 _DRAWN = 1 << 20
@@ -53,23 +55,33 @@ def leave_one_out(vectors: Vectors, labels: Labels) -> Figures:
     MAP@R is (1/R) Σ over i ≤ R of the precision at i, where answer i is right, R being the number of
     right ones (Musgrave et al., arXiv:2003.08505). Every class needs two images: raises ``ValueError``.
     """
+    names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if (counts < 2).any():
+        raise ValueError(f"{names[counts.argmin()]!r} has one image, which has nothing to find")
     recall, precision = np.zeros(len(labels)), np.zeros(len(labels))
     squares = np.square(vectors).sum(axis=1)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        right = len(rows) - 1
-        if not right:
-            raise ValueError(f"{label!r} has one image, which has nothing to find")
+    order = np.argsort(codes, kind="stable")
+    # One product for many classes: threads that share it wait for each other once.
+    for start in range(0, len(order), _ROWS):
+        block = order[start : start + _ROWS]
         # The query's own square is the same for every answer.
-        distances = squares - 2 * vectors[rows] @ vectors.T
-        distances[np.arange(len(rows)), rows] = np.inf
-        nearest = np.argpartition(distances, right - 1, axis=1)[:, :right]
-        order = np.argsort(np.take_along_axis(distances, nearest, axis=1), axis=1, kind="stable")
-        hits = labels[np.take_along_axis(nearest, order, axis=1)] == label
-        recall[rows] = hits[:, 0]
-        places = np.arange(1, right + 1)
-        precision[rows] = (hits * hits.cumsum(axis=1) / places).sum(axis=1) / right
+        distances = squares - 2 * vectors[block] @ vectors.T
+        distances[np.arange(len(block)), block] = np.inf
+        for code in np.unique(codes[block]):
+            mine = codes[block] == code
+            right = int(counts[code]) - 1
+            hits = codes[_nearest(distances[mine], right)] == code
+            recall[block[mine]] = hits[:, 0]
+            places = np.arange(1, right + 1)
+            precision[block[mine]] = (hits * hits.cumsum(axis=1) / places).sum(axis=1) / right
     return Figures(recall, precision)
+
+
+def _nearest(distances: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
+    """Return the places [N, count] of the least of each row, ascending."""
+    chosen = np.argpartition(distances, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(distances, chosen, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(chosen, order, axis=1)
 
 
 def clearly_less(before: Values, after: Values, labels: Labels) -> bool:
