@@ -4,6 +4,8 @@ The map lies in the bundle once more, as a file: whoever has vectors of the base
 no image.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from app.bundle.encoder import graph_path
 from app.bundle.linear_map import LinearMap, append, read_map, write_map
 from app.bundle.manifest import Base, Evaluation, model_id
 from app.bundle.model_store import Bundle
-from app.errors import RuntimeUnavailable
+from app.errors import ModelStoreUnwritable, RuntimeUnavailable
 
 _MAP = "linear_map.npz"
 
@@ -55,7 +57,7 @@ def publish_adapted(
     are others now. Which version serves by ``name`` alone stays as it is. Raises
     ``ModelStoreUnwritable``, or ``RuntimeUnavailable`` when the graph cannot be read.
     """
-    with model_store.staging(store, name, job) as folder:
+    with _writing(store, name), model_store.staging(store, name, job) as folder:
         (folder / "openvino").mkdir()
         try:
             graph = append(ov.Core().read_model(graph_path(base, "openvino")), linear)
@@ -87,6 +89,20 @@ def publish_adapted(
         )
         model_store.write_manifest(folder, manifest)
         return model_store.publish(store, folder, as_default=False)
+
+
+def check_writable(store: Path, name: str) -> None:
+    """Try to write below ``name``. Raises ``ModelStoreUnwritable`` or ``ParameterInvalid``."""
+    with _writing(store, name), model_store.staging(store, name):
+        pass
+
+
+@contextmanager
+def _writing(store: Path, name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise ModelStoreUnwritable(str(store / name), exc.strerror or str(exc)) from exc
 
 
 def find_adapted(store: Path, name: str, job: str) -> Bundle | None:

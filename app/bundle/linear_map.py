@@ -49,7 +49,7 @@ def write_map(path: Path, linear: LinearMap) -> None:
 def read_map(path: Path) -> LinearMap:
     """Read a map's file. Raises ``ModelCorrupt`` when it is missing or holds something else."""
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as stream, np.load(stream) as arrays:
             matrix, offset = arrays["matrix"], arrays["offset"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as exc:
         raise ModelCorrupt(str(path), "it is not a linear map") from exc

@@ -17,7 +17,7 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from app.bundle.manifest import Manifest, model_id
-from app.errors import ModelCorrupt, ModelNotFound, ModelStoreUnwritable, ParameterInvalid
+from app.errors import ModelCorrupt, ModelNotFound, ParameterInvalid
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MANIFEST = "manifest.json"
@@ -134,15 +134,12 @@ def staging(store: Path, name: str, key: str | None = None) -> Iterator[Path]:
     """Yield a scratch folder beside the versions of ``name``; gone afterwards unless published.
 
     Work that may be killed and begun again gives a ``key`` of its own: what an earlier attempt left
-    is removed. Raises ``ParameterInvalid``, or ``ModelStoreUnwritable``.
+    is removed. Raises ``ParameterInvalid``, or ``OSError``.
     """
     check_name(name)
     folder = store / name / f".staging-{key or uuid4().hex}"
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    except OSError as exc:
-        raise ModelStoreUnwritable(str(store / name), exc.strerror or "it failed") from exc
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
         yield folder
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.bundle import model_store
-from app.bundle.adapted import find_adapted, publish_adapted
+from app.bundle.adapted import check_writable, find_adapted, publish_adapted
 from app.bundle.encoder import Vectors
 from app.bundle.linear_map import LinearMap
 from app.bundle.manifest import Evaluation
@@ -172,8 +172,7 @@ def adapt(
     if settings.runtime != "openvino":
         raise RuntimeUnavailable(settings.runtime, "an adapted model is a graph for OpenVINO alone")
     check_images(images)
-    with model_store.staging(settings.model_store, name):
-        pass  # What can't be written is refused now.
+    check_writable(settings.model_store, name)
     return activation.queue(
         jobs, runner, activation.ADAPT, {"model": base.title, "name": name, "force": force}
     )

@@ -8,13 +8,13 @@ import pytest
 from openvino import opset13 as ops
 
 from app.bundle import model_store
-from app.bundle.adapted import base_map, find_adapted, publish_adapted
+from app.bundle.adapted import base_map, check_writable, find_adapted, publish_adapted
 from app.bundle.linear_map import LinearMap
 from app.bundle.manifest import Evaluation, model_id
 from app.bundle.model_store import Bundle
 from app.bundle.runtimes import load_encoder
 from app.bundle.whitening import fit_whitening
-from app.errors import ModelCorrupt
+from app.errors import ModelCorrupt, ModelStoreUnwritable
 from tests.support.tiny_model import DIMENSION, SIZE, publish_tiny
 
 
@@ -137,3 +137,14 @@ def test_an_altered_map_is_noticed(tmp_path: Path) -> None:
     (bundle.path / "linear_map.npz").write_bytes(b"altered")
     with pytest.raises(ModelCorrupt, match="linear_map"):
         model_store.verify(bundle)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    base = publish_tiny(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(ModelStoreUnwritable, match="taken"):
+        check_writable(tmp_path, "taken")
+    with pytest.raises(ModelStoreUnwritable, match="taken"):
+        adapted(tmp_path, base, name="taken")
+    check_writable(tmp_path, "free")
+    assert not (tmp_path / "free").exists()

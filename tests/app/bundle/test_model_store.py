@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.bundle import model_store
-from app.errors import ModelCorrupt, ModelNotFound, ModelStoreUnwritable, ParameterInvalid
+from app.errors import ModelCorrupt, ModelNotFound, ParameterInvalid
 from tests.support.tiny_model import publish_tiny
 
 
@@ -208,12 +208,3 @@ def test_an_earlier_attempt_with_the_same_key_is_removed(tmp_path: Path) -> None
     left.mkdir(parents=True)
     with model_store.staging(tmp_path, "tiny", "mine") as folder:
         assert (folder, list(folder.iterdir())) == (left.parent, [])
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file")
-    with (
-        pytest.raises(ModelStoreUnwritable, match="taken"),
-        model_store.staging(tmp_path, "taken"),
-    ):
-        pass

@@ -131,7 +131,7 @@ CALLS = [name for name in dir(Client) if not name.startswith("_")]
 
 def test_both_clients_have_the_same_calls() -> None:
     assert [name for name in dir(AsyncClient) if not name.startswith("_")] == CALLS
-    assert len(CALLS) == 28
+    assert len(CALLS) == 29
     for name in CALLS:
         sync, twin = getattr(Client, name), getattr(AsyncClient, name)
         assert inspect.signature(sync).parameters == inspect.signature(twin).parameters, name
