@@ -104,6 +104,16 @@ def test_another_view_of_a_stored_image_is_embedded(
     assert encoder.embedded == 3
 
 
+def test_pictures_become_squares_as_the_model_wants_them(
+    embedder: Embedder, model: ServedModel, encoder: Counting
+) -> None:
+    encoder.resize = "crop"
+    (uploaded,) = embedder.embed_bytes(model, [picture(3)])
+    expected = prepare(picture(3), 32, resize="crop").pixels
+    assert np.allclose(vectors(uploaded), FakeEncoder().embed(expected[None]), atol=1e-6)
+    assert not np.allclose(vectors(uploaded), vector_of(3)[None], atol=1e-3)
+
+
 def test_a_known_vector_is_taken_but_its_image_must_be_one(
     embedder: Embedder, model: ServedModel, encoder: Counting
 ) -> None:
