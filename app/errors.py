@@ -20,6 +20,7 @@ GemelloError
 ├── ModelError
 │   ├── ModelNotFound        no such model, or no such version
 │   ├── ModelCorrupt         a file does not match the manifest's checksum
+│   ├── ModelFileRefused     a file of another maker that is no encoder of images
 │   └── RuntimeUnavailable   the chosen runtime is not installed, or refuses the model
 ├── JobError
 │   ├── JobNotFound          no such job
@@ -196,6 +197,15 @@ class ModelCorrupt(ModelError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"The model file {path} is refused: {reason}.")
         self.path, self.reason = path, reason
+
+
+class ModelFileRefused(ModelError):
+    code = "model_file_refused"
+    title = "Model file cannot be imported"
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"{file} cannot be imported: {reason}.")
+        self.file, self.reason = file, reason
 
 
 class RuntimeUnavailable(ModelError):

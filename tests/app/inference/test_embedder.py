@@ -67,10 +67,8 @@ def embedder(stores: Stores) -> Iterator[Embedder]:
     pool.close()
 
 
-def vector_of(seed: int, **options: Box) -> np.ndarray:
-    return FakeEncoder().embed(prepare(picture(seed), 32, DEFAULT_LIMITS, **options).pixels[None])[
-        0
-    ]
+def vector_of(seed: int, box: Box | None = None) -> np.ndarray:
+    return FakeEncoder().embed(prepare(picture(seed), 32, DEFAULT_LIMITS, box).pixels[None])[0]
 
 
 def vectors(result: object) -> np.ndarray:
