@@ -7,6 +7,7 @@ import pytest
 
 from tests.support import onnx_files
 from tests.support.command_line import refusal, run, run_process
+from tests.support.drawings import draw_classes
 
 SCALED = ("--mean", "0.5", "--std", "0.25")
 
@@ -29,6 +30,23 @@ def test_an_encoder_is_imported_and_says_what_to_do_next(file: Path, tmp_path: P
     assert "dino/1" in run("models", "list", "--store", store).stdout
     answer = refusal(run("report", "dino", "--store", store))
     assert "gemello evaluate --model dino/1" in answer
+
+
+def test_it_is_evaluated_and_compared_and_not_republished(file: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    given = ("--name", "dino", *SCALED, "--resize", "pad", "--licence", "MIT", "--store", store)
+    assert run("models", "import", file, *given).returncode == 0
+    data = draw_classes(tmp_path / "data", 3, 3)
+    measured = run("evaluate", "--model", "dino", "--data", data, "--store", store, "--json")
+    assert json.loads(measured.stdout)["queries"] == 9
+    page = tmp_path / "page.html"
+    given = ("--data", data, "--store", store, "--report", page)
+    assert run("compare", "dino", "dino/1", *given).returncode == 0
+    done = run("evaluate", "--model", "dino", *given)
+    assert (done.returncode, page.is_file()) == (0, True)
+    assert "dino/1 was imported, and not trained here" in done.stderr
+    again = run("republish", data, "--model", "dino", "--store", store)
+    assert "dino/1 was imported, and not trained here" in refusal(again)
 
 
 def test_as_json_and_without_a_licence(file: Path, tmp_path: Path) -> None:
