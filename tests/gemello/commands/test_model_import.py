@@ -40,9 +40,9 @@ def test_it_is_evaluated_and_compared_and_not_republished(file: Path, tmp_path: 
     measured = run("evaluate", "--model", "dino", "--data", data, "--store", store, "--json")
     assert json.loads(measured.stdout)["queries"] == 9
     page = tmp_path / "page.html"
-    given = ("--data", data, "--store", store, "--report", page)
-    assert run("compare", "dino", "dino/1", *given).returncode == 0
-    done = run("evaluate", "--model", "dino", *given)
+    images = ("--data", data, "--store", store, "--report", page)
+    assert run("compare", "dino", "dino/1", *images).returncode == 0
+    done = run("evaluate", "--model", "dino", *images)
     assert (done.returncode, page.is_file()) == (0, True)
     assert "dino/1 was imported, and not trained here" in done.stderr
     again = run("republish", data, "--model", "dino", "--store", store)
