@@ -22,6 +22,7 @@ GemelloError
 │   ├── ModelCorrupt         a file does not match the manifest's checksum
 │   ├── ModelStoreUnwritable a model cannot be written to the store
 │   ├── AdaptationRefused    adapting a model to the gallery would do harm
+│   ├── ModelFileRefused     a file of another maker that is no encoder of images
 │   └── RuntimeUnavailable   the chosen runtime is not installed, or refuses the model
 ├── JobError
 │   ├── JobNotFound          no such job
@@ -216,6 +217,15 @@ class AdaptationRefused(ModelError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}; nothing was changed.")
         self.reason = reason
+
+
+class ModelFileRefused(ModelError):
+    code = "model_file_refused"
+    title = "Model file cannot be imported"
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"{file} cannot be imported: {reason}.")
+        self.file, self.reason = file, reason
 
 
 class RuntimeUnavailable(ModelError):

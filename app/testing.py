@@ -8,6 +8,7 @@ import numpy as np
 from app.bundle.encoder import Encoder, Vectors, check_images
 from app.bundle.manifest import Backbone, Manifest
 from app.images.prepare import Pixels
+from app.images.square import Resize
 
 
 class FakeEncoder:
@@ -17,6 +18,7 @@ class FakeEncoder:
     """
 
     dimension = 48
+    resize: Resize = "stretch"
 
     def __init__(self, input_size: int = 32, seed: str = "fake") -> None:
         self.input_size = input_size

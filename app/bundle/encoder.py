@@ -10,6 +10,7 @@ import numpy.typing as npt
 from app.bundle.manifest import Manifest
 from app.bundle.model_store import Bundle
 from app.images.prepare import Pixels
+from app.images.square import Resize
 
 Vectors = npt.NDArray[np.float32]
 Runtime = Literal["openvino", "tensorflow"]
@@ -27,6 +28,11 @@ class Encoder(Protocol):
 
     @property
     def input_size(self) -> int: ...
+
+    @property
+    def resize(self) -> Resize:
+        """How a picture that is no square becomes one."""
+        ...
 
     @property
     def model_id(self) -> str: ...
@@ -49,6 +55,10 @@ class BundleEncoder(ABC):
     @property
     def input_size(self) -> int:
         return self._manifest.input_size
+
+    @property
+    def resize(self) -> Resize:
+        return self._manifest.preprocessing.resize
 
     @property
     def model_id(self) -> str:

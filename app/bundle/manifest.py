@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.images.square import Resize
+
 FORMAT_VERSION = 1
 SERVING_FILES = ("openvino/model.xml", "openvino/model.bin", "tensorflow/")
 """Files (or folders, with a slash) that are run; with the preprocessing they make the model's id."""
@@ -22,7 +24,7 @@ class Preprocessing(_Part):
 
     colour: Literal["RGB"] = "RGB"
     dtype: Literal["uint8"] = "uint8"
-    resize: Literal["stretch"] = "stretch"
+    resize: Resize = "stretch"
     filter: Literal["bicubic"] = "bicubic"
 
 

@@ -28,6 +28,8 @@ class OpenVinoEncoder(BundleEncoder):
         try:
             core = ov.Core()
             model = core.read_model(graph_path(bundle, "openvino"))
+            # A graph of another maker may take one image and no more.
+            self._single = model.input(0).get_partial_shape()[0].is_static
             self._request = core.compile_model(model, "CPU", config).create_infer_request()
         except RuntimeError as exc:
             raise RuntimeUnavailable("openvino", str(exc).strip().splitlines()[-1]) from exc
@@ -36,8 +38,13 @@ class OpenVinoEncoder(BundleEncoder):
 
     def _run(self, images: Pixels) -> Vectors:
         try:
-            with self._lock:
-                output = self._request.infer([np.ascontiguousarray(images)])
-                return np.array(next(iter(output.values())), np.float32)
+            if self._single:
+                return np.concatenate([self._infer(image[None]) for image in images])
+            return self._infer(images)
         except RuntimeError as exc:
             raise RuntimeUnavailable("openvino", str(exc).strip().splitlines()[-1]) from exc
+
+    def _infer(self, images: Pixels) -> Vectors:
+        with self._lock:
+            output = self._request.infer([np.ascontiguousarray(images)])
+            return np.array(next(iter(output.values())), np.float32)

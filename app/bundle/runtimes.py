@@ -1,8 +1,11 @@
 """The choice of what runs a model: OpenVINO on CPUs, TensorFlow on GPUs."""
 
-from app.bundle.encoder import Encoder, Precision, Runtime
+from typing import get_args
+
+from app.bundle.encoder import Encoder, Precision, Runtime, graph_path
 from app.bundle.model_store import Bundle
 from app.bundle.openvino import OpenVinoEncoder
+from app.errors import RuntimeUnavailable
 
 
 def load_encoder(
@@ -14,8 +17,13 @@ def load_encoder(
 ) -> Encoder:
     """Load a bundle's serving graph. ``threads`` 0 means as many as there are cores.
 
-    Raises ``RuntimeUnavailable`` when the runtime is not installed or refuses the graph.
+    Raises ``RuntimeUnavailable`` when the runtime is not installed, has no graph in the bundle or
+    refuses it.
     """
+    if not graph_path(bundle, runtime).exists():
+        others = [known for known in get_args(Runtime) if graph_path(bundle, known).exists()]
+        instead = f"; serve it with GEMELLO_RUNTIME={others[0]}" if others else ""
+        raise RuntimeUnavailable(runtime, f"{bundle.title} has no graph for it{instead}")
     if runtime == "tensorflow":
         # TensorFlow takes seconds to import and is an optional extra.
         from app.bundle.tensorflow import TensorFlowEncoder

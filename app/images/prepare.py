@@ -1,4 +1,4 @@
-"""Untrusted bytes → RGB uint8: every limit, and the one resize that training and serving share.
+"""Untrusted bytes → RGB uint8: every limit, and the one way to model size that training and serving share.
 
 Pillow's exceptions end here; what leaves is an array or one of our ``ImageError``s.
 """
@@ -18,6 +18,7 @@ from app.images.box import Box
 from app.images.colour import to_rgb
 from app.images.formats import MEDIA_TYPES, MULTI_PICTURE, SUPPORTED, has_known_magic
 from app.images.limits import DEFAULT_LIMITS, ImageLimits
+from app.images.square import Resize, square
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -64,13 +65,16 @@ class _Opened:
 
 
 def prepare(
-    data: bytes, size: int, limits: ImageLimits = DEFAULT_LIMITS, box: Box | None = None
+    data: bytes,
+    size: int,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    box: Box | None = None,
+    resize: Resize = "stretch",
 ) -> PreparedImage:
-    """Decode ``data`` and stretch it to ``size`` × ``size``: the preprocessing of every model.
+    """Decode ``data`` and make it ``size`` × ``size`` by ``resize``: the preprocessing of every model.
 
     With a ``box`` that part of the upright picture is taken, as if it had been cut out before.
 
-    Stretching keeps the whole picture in view whatever its shape; bicubic with antialiasing.
     A JPEG much larger than ``size`` is decoded at a reduced scale, never below twice ``size``.
     Raises ``ImageUndecodable``, ``ImageTypeUnsupported`` or ``ImageTooLarge``.
     """
@@ -80,17 +84,19 @@ def prepare(
     if box:
         # Cut before it is shrunk, so that nothing around the box shines into it.
         picture = picture.crop(box.pixels(*picture.size))
-    pixels = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0))
+    pixels = np.asarray(square(picture, size, resize))
     return PreparedImage(pixels, opened.width, opened.height, opened.media_type)
 
 
-def prepare_file(path: Path, size: int, limits: ImageLimits = DEFAULT_LIMITS) -> PreparedImage:
+def prepare_file(
+    path: Path, size: int, limits: ImageLimits = DEFAULT_LIMITS, resize: Resize = "stretch"
+) -> PreparedImage:
     """``prepare`` for a file; a file that cannot be read is ``ImageUndecodable`` too."""
     try:
         data = path.read_bytes()
     except OSError as exc:
         raise ImageUndecodable(f"the file cannot be read ({exc.strerror})") from exc
-    return prepare(data, size, limits)
+    return prepare(data, size, limits, resize=resize)
 
 
 def thumbnail(data: bytes, side: int, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:

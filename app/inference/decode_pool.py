@@ -11,6 +11,7 @@ from app.errors import ImageError, Overloaded
 from app.images.box import Box
 from app.images.limits import ImageLimits
 from app.images.prepare import PreparedImage, prepare, thumbnail
+from app.images.square import Resize
 
 T = TypeVar("T")
 
@@ -27,16 +28,18 @@ class DecodePool:
         self._room = threading.BoundedSemaphore(queue_size)
 
     def prepare(
-        self, images: Sequence[bytes], size: int, box: Box | None = None
+        self, images: Sequence[bytes], size: int, resize: Resize, box: Box | None = None
     ) -> list[PreparedImage | ImageError]:
-        """One result for each image, in order: the image (or its ``box``) at ``size``, or why not.
+        """One result for each image, in order: the image (or its ``box``) as a square of ``size``, or why not.
 
         Raises ``Overloaded`` when too many are waiting.
         """
         futures: list[Future[PreparedImage | ImageError]] = []
         try:
             # One at a time, so that those before a refusal are known.
-            futures.extend(self._submit(partial(self._prepare, data, size, box)) for data in images)
+            futures.extend(
+                self._submit(partial(self._prepare, data, size, resize, box)) for data in images
+            )
         except Overloaded:
             for future in futures:
                 future.cancel()
@@ -60,8 +63,10 @@ class DecodePool:
     def close(self) -> None:
         self._pool.shutdown()
 
-    def _prepare(self, data: bytes, size: int, box: Box | None) -> PreparedImage | ImageError:
+    def _prepare(
+        self, data: bytes, size: int, resize: Resize, box: Box | None
+    ) -> PreparedImage | ImageError:
         try:
-            return prepare(data, size, self._limits, box)
+            return prepare(data, size, self._limits, box, resize)
         except ImageError as exc:
             return exc

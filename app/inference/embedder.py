@@ -95,7 +95,8 @@ class Embedder:
         Raises ``Overloaded`` when too busy.
         """
         with self._metrics.stage("decode"):
-            prepared = self._decoder.prepare(images, model.encoder.input_size, box)
+            encoder = model.encoder
+            prepared = self._decoder.prepare(images, encoder.input_size, encoder.resize, box)
         known = known or {}
         unknown = [
             image.pixels

@@ -98,6 +98,8 @@ def baseline_of(bundle: "Bundle") -> Chosen:
 
     Raises ``GemelloError`` in a sentence when it cannot be had here.
     """
+    if "imported" in bundle.manifest.training:
+        raise OptionInvalid("--report", f"{bundle.title} was imported, and not trained here")
     if find_spec("tensorflow") is None:
         raise OptionInvalid("--report", "TensorFlow is not installed")
     from trainer.config import read_stored

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
+from gemello.commands import model_import
 from gemello.commands.jobs import follow
 from gemello.commands.options import DEFAULT, Json, Key, Store, Url, model_store
 from gemello.commands.outputs import print_fields, print_json, print_outcome
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     models = typer.Typer(
-        help="List, show, verify, choose and activate published models.", no_args_is_help=True
+        help="List, show, verify, choose, activate and import models.", no_args_is_help=True
     )
     app.add_typer(models, name="models")
+    model_import.register(models)
 
     @models.command("list")
     def list_all(store: Store = None, as_json: Json = False) -> None:
@@ -134,7 +136,8 @@ def _fields(bundle: "Bundle") -> dict[str, object]:
         "folder": bundle.path,
         "created": manifest.created.date().isoformat(),
         "backbone": f"{manifest.backbone.name} ({manifest.backbone.licence})",
-        "input": f"{manifest.input_size} px",
+        "imported from": manifest.training.get("imported", {}).get("file"),
+        "input": f"{manifest.input_size} px, {manifest.preprocessing.resize}",
         "dimension": manifest.dimension,
         "match": calibration and f"up to distance {calibration.threshold:.3f}",
         "adapted from": base and f"{base.model}, to {base.images:,} images of a gallery",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.images.square import Resize
 from trainer.data.cache_build import METADATA, build, complete, read_bad
 from trainer.data.records import Record
 from trainer.data.rows import ImageFile, RowFile
@@ -57,20 +58,25 @@ class ImageCache:
 
 
 def open_cache(
-    records: Sequence[Record], size: int, folder: Path, advance: Callable[[int], None]
+    records: Sequence[Record],
+    size: int,
+    folder: Path,
+    advance: Callable[[int], None],
+    resize: Resize = "stretch",
 ) -> ImageCache:
-    """Decode every image to ``size`` × ``size`` once; a second call finds the result.
+    """Decode every image to ``size`` × ``size`` by ``resize`` once; a second call finds the result.
 
     ``advance`` is told how many images are done. The result is renamed into place when complete;
     a build that was interrupted goes on where it stopped. Raises ``DataError`` when ``folder``
     cannot be written to, is too small, or what it holds is damaged.
     """
-    target = folder / f"{fingerprint(records)}-{size}"
+    how = "" if resize == "stretch" else f"-{resize}"
+    target = folder / f"{fingerprint(records)}-{size}{how}"
     if complete(target):
         advance(len(records))
     else:
         try:
-            build(records, size, target, advance)
+            build(records, size, resize, target, advance)
         except OSError as exc:
             raise DataError(
                 f"Decoded images cannot be written to {folder} ({exc.strerror}); "

@@ -17,6 +17,7 @@ import numpy as np
 from app.errors import ImageError, ImageUndecodable
 from app.images.limits import ImageLimits
 from app.images.prepare import Pixels, prepare
+from app.images.square import Resize
 from gemello.progress import say
 from trainer.data.near_duplicates import SIGNATURE, signature
 from trainer.data.records import Record
@@ -54,7 +55,11 @@ def complete(target: Path) -> bool:
 
 
 def build(
-    records: Sequence[Record], size: int, target: Path, advance: Callable[[int], None]
+    records: Sequence[Record],
+    size: int,
+    resize: Resize,
+    target: Path,
+    advance: Callable[[int], None],
 ) -> None:
     """Decode ``records`` into ``target``: ``images.bin``, ``metadata.bin``, ``done.json``.
 
@@ -67,7 +72,7 @@ def build(
             return
         _remove_dead(target.parent, scratch)
         try:
-            _fill(records, size, scratch, advance)
+            _fill(records, size, resize, scratch, advance)
             scratch.rename(target)
         except OSError:
             # Most likely the disk is full: others need the room more than a next run does.
@@ -135,7 +140,11 @@ def _remove_dead(folder: Path, own: Path) -> None:
 
 
 def _fill(
-    records: Sequence[Record], size: int, scratch: Path, advance: Callable[[int], None]
+    records: Sequence[Record],
+    size: int,
+    resize: Resize,
+    scratch: Path,
+    advance: Callable[[int], None],
 ) -> None:
     mark = _read_mark(scratch, size)
     _check_room(scratch, (len(records) - mark.records) * size * size * 3)
@@ -151,7 +160,7 @@ def _fill(
         try:
             while mark.records < len(records):
                 chunk = records[mark.records : mark.records + _CHUNK]
-                for result in pool.map(lambda r: _decode(r, size), chunk):
+                for result in pool.map(lambda r: _decode(r, size, resize), chunk):
                     _write(result, mark, images, metadata)
                 if mark.records - marked >= _MARK_EVERY:
                     _write_mark(scratch / "mark.json", mark, images, metadata)
@@ -219,13 +228,13 @@ def read_bad(state: Any) -> dict[int, str]:
     return {int(index): str(reason) for index, reason in state["bad"].items()}
 
 
-def _decode(record: Record, size: int) -> tuple[Pixels, Any] | ImageError:
+def _decode(record: Record, size: int, resize: Resize) -> tuple[Pixels, Any] | ImageError:
     try:
         # Opening a pipe would wait for ever.
         if record.path.exists() and not record.path.is_file():
             return ImageUndecodable("it is not a regular file")
         data = record.path.read_bytes()
-        prepared = prepare(data, size, TRUSTED)
+        prepared = prepare(data, size, TRUSTED, resize=resize)
     except OSError as exc:
         return ImageUndecodable(f"the file cannot be read ({exc.strerror})")
     except ImageError as exc:

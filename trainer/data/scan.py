@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from app.images.square import Resize
 from trainer.data.cache import ImageCache, open_cache
 from trainer.data.near_duplicates import first_twins
 from trainer.data.records import SPLITS, Record, Split, of_split
@@ -77,6 +78,7 @@ def scan(
     sizes: Mapping[Split, int],
     folder: Path,
     advance: Callable[[int], None],
+    resize: Resize = "stretch",
 ) -> Scan:
     """Decode every image once, each split at its size in ``sizes``, and leave out the unusable ones.
 
@@ -89,7 +91,9 @@ def scan(
     """
     if any(record.split is None for record in records):
         raise ValueError("the records are not divided into splits")
-    caches = {s: open_cache(of_split(records, s), sizes[s], folder, advance) for s in SPLITS}
+    caches = {
+        s: open_cache(of_split(records, s), sizes[s], folder, advance, resize) for s in SPLITS
+    }
     left_out = [
         LeftOut(Path(path), "unreadable", reason)
         for cache in caches.values()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from app.bundle.encoder import Encoder, Vectors
 from app.errors import ImageError
 from app.images.prepare import Pixels, prepare_file
+from app.images.square import Resize
 from trainer.data.cache import ImageCache
 from trainer.data.cache_build import TRUSTED
 
@@ -46,7 +47,7 @@ def embed_files(
     vectors: list[Vectors] = []
     decoded: list[Path] = []
     bad: dict[str, str] = {}
-    for chunk, results in _decoded(paths, encoder.input_size):
+    for chunk, results in _decoded(paths, encoder.input_size, encoder.resize):
         good = []
         for path, result in zip(chunk, results, strict=True):
             if isinstance(result, ImageError):
@@ -74,11 +75,11 @@ def embed_cache(
 
 
 def _decoded(
-    paths: Sequence[Path], size: int
+    paths: Sequence[Path], size: int, resize: Resize
 ) -> Iterator[tuple[Sequence[Path], list[Pixels | ImageError]]]:
     def decode(path: Path) -> Pixels | ImageError:
         try:
-            return prepare_file(path, size, TRUSTED).pixels
+            return prepare_file(path, size, TRUSTED, resize).pixels
         except ImageError as exc:
             return exc
 

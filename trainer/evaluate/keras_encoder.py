@@ -7,12 +7,15 @@ import numpy as np
 
 from app.bundle.encoder import Vectors, check_images
 from app.images.prepare import Pixels
+from app.images.square import Resize
 
 _BATCH = 64
 
 
 class KerasEncoder:
     """Takes uint8 [N, S, S, 3] like the published models; embeddings are the model's output."""
+
+    resize: Resize = "stretch"
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model

@@ -36,6 +36,10 @@ def republish(
     the classes that it was not trained on. Raises ``TrainerError`` or ``ModelError``.
     """
     bundle = resolve(store, model)
+    if "imported" in bundle.manifest.training:
+        raise DataError(
+            f"{bundle.title} was imported, and not trained here; import its file once more instead."
+        )
     config = changed(bundle, changes)
     name = bundle.manifest.name
     check_destination(store, name)

@@ -9,6 +9,7 @@ from app.bundle.encoder import check_embeddings, check_images, graph_path
 from app.bundle.model_store import resolve
 from app.bundle.openvino import OpenVinoEncoder
 from app.bundle.runtimes import load_encoder
+from app.errors import RuntimeUnavailable
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,12 @@ def test_openvino_is_the_default_runtime(tiny_store: Path) -> None:
     assert isinstance(load_encoder(bundle), OpenVinoEncoder)
     assert graph_path(bundle, "openvino").is_file()
     assert graph_path(bundle, "tensorflow") == bundle.path / "tensorflow"
+
+
+def test_a_runtime_without_a_graph_says_which_one_has(tiny_store: Path) -> None:
+    with pytest.raises(RuntimeUnavailable) as caught:
+        load_encoder(resolve(tiny_store, "tiny"), "tensorflow")
+    assert str(caught.value) == (
+        "The runtime 'tensorflow' cannot serve this model: tiny/1 has no graph for it; serve it "
+        "with GEMELLO_RUNTIME=openvino."
+    )

@@ -98,7 +98,7 @@ def test_a_malformed_manifest_is_named(store: Path, content: bytes) -> None:
     ("change", "reason"),
     [
         (lambda m: m.update(surprise=1), "surprise"),
-        (lambda m: m["preprocessing"].update(resize="crop"), "preprocessing.resize"),
+        (lambda m: m["preprocessing"].update(resize="squeeze"), "preprocessing.resize"),
         (lambda m: m.pop("dimension"), "dimension"),
         (lambda m: m.update(model_id="0" * 64), "model_id"),
         (lambda m: m.update(input_size=64), "model_id"),

@@ -10,6 +10,7 @@ from app.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable, Ov
 from app.images.box import Box
 from app.images.limits import DEFAULT_LIMITS, ImageLimits
 from app.images.prepare import PreparedImage, prepare, thumbnail
+from app.images.square import Resize
 from app.inference import decode_pool as decoding
 from app.inference.decode_pool import DecodePool
 from tests.support.images import picture
@@ -20,7 +21,7 @@ PATIENCE_S = 10
 def test_results_come_in_order_and_failures_are_among_them() -> None:
     pool = DecodePool(ImageLimits(max_bytes=50_000), threads=4)
     data = [picture(0), b"", picture(1, "JPEG"), b"text", bytes(50_001), picture(2)]
-    results = pool.prepare(data, 32)
+    results = pool.prepare(data, 32, "stretch")
     pool.close()
     kinds = [type(result) for result in results]
     assert kinds == [
@@ -39,31 +40,35 @@ def test_results_come_in_order_and_failures_are_among_them() -> None:
 
 def test_nothing_gives_nothing() -> None:
     pool = DecodePool(DEFAULT_LIMITS)
-    assert pool.prepare([], 32) == []
+    assert pool.prepare([], 32, "stretch") == []
     pool.close()
 
 
 def test_a_full_queue_is_an_answer_and_room_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     entered, released = threading.Event(), threading.Event()
 
-    def slow(data: bytes, size: int, limits: ImageLimits, box: Box | None = None) -> PreparedImage:
+    def slow(
+        data: bytes, size: int, limits: ImageLimits, box: Box | None, resize: Resize
+    ) -> PreparedImage:
         entered.set()
         assert released.wait(PATIENCE_S)
-        return prepare(data, size, limits)
+        return prepare(data, size, limits, box, resize)
 
     monkeypatch.setattr(decoding, "prepare", slow)
     pool = DecodePool(DEFAULT_LIMITS, threads=1, queue_size=3)
     answers: list[object] = []
-    first = threading.Thread(target=lambda: answers.extend(pool.prepare([picture(0)] * 2, 32)))
+    first = threading.Thread(
+        target=lambda: answers.extend(pool.prepare([picture(0)] * 2, 32, "stretch"))
+    )
     first.start()
     assert entered.wait(PATIENCE_S)
     with pytest.raises(Overloaded):
-        pool.prepare([picture(1)] * 3, 32)
+        pool.prepare([picture(1)] * 3, 32, "stretch")
     released.set()
     first.join(PATIENCE_S)
     assert len(answers) == 2
     for _ in range(3):
-        assert len(pool.prepare([picture(1)] * 3, 32)) == 3
+        assert len(pool.prepare([picture(1)] * 3, 32, "stretch")) == 3
     pool.close()
 
 
@@ -72,7 +77,7 @@ def test_no_more_than_the_threads_are_unpacked_at_once(monkeypatch: pytest.Monke
     both = threading.Barrier(2)
 
     def counted(
-        data: bytes, size: int, limits: ImageLimits, box: Box | None = None
+        data: bytes, size: int, limits: ImageLimits, box: Box | None, resize: Resize
     ) -> PreparedImage:
         nonlocal running, most
         with lock:
@@ -81,11 +86,11 @@ def test_no_more_than_the_threads_are_unpacked_at_once(monkeypatch: pytest.Monke
         both.wait(PATIENCE_S)
         with lock:
             running -= 1
-        return prepare(data, size, limits)
+        return prepare(data, size, limits, box, resize)
 
     monkeypatch.setattr(decoding, "prepare", counted)
     pool = DecodePool(DEFAULT_LIMITS, threads=2)
-    assert len(pool.prepare([picture(0)] * 8, 32)) == 8
+    assert len(pool.prepare([picture(0)] * 8, 32, "stretch")) == 8
     pool.close()
     assert most == 2
 

@@ -69,10 +69,8 @@ def embedder(stores: Stores) -> Iterator[Embedder]:
     pool.close()
 
 
-def vector_of(seed: int, **options: Box) -> np.ndarray:
-    return FakeEncoder().embed(prepare(picture(seed), 32, DEFAULT_LIMITS, **options).pixels[None])[
-        0
-    ]
+def vector_of(seed: int, box: Box | None = None) -> np.ndarray:
+    return FakeEncoder().embed(prepare(picture(seed), 32, DEFAULT_LIMITS, box).pixels[None])[0]
 
 
 def vectors(result: object) -> np.ndarray:
@@ -104,6 +102,16 @@ def test_another_view_of_a_stored_image_is_embedded(
     assert vectors(flipped).shape == (2, FakeEncoder.dimension)
     assert np.allclose(vectors(flipped)[1], FakeEncoder().embed(mirror)[0], atol=1e-6)
     assert encoder.embedded == 3
+
+
+def test_pictures_become_squares_as_the_model_wants_them(
+    embedder: Embedder, model: ServedModel, encoder: Counting
+) -> None:
+    encoder.resize = "crop"
+    (uploaded,) = embedder.embed_bytes(model, [picture(3)])
+    expected = prepare(picture(3), 32, resize="crop").pixels
+    assert np.allclose(vectors(uploaded), FakeEncoder().embed(expected[None]), atol=1e-6)
+    assert not np.allclose(vectors(uploaded), vector_of(3)[None], atol=1e-3)
 
 
 def test_a_known_vector_is_taken_but_its_image_must_be_one(

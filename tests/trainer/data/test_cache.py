@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from app.images.prepare import prepare_file
+from app.images.square import Resize
 from tests.support.drawings import draw_classes
+from tests.support.images import photo
 from trainer.data import cache, cache_build
 from trainer.data.records import Record, read_data
 from trainer.errors import DataError
@@ -39,6 +41,18 @@ def test_it_holds_what_serving_would_see(records: list[Record], tmp_path: Path) 
     assert cached.images.shape == (12, 32, 32, 3)
     for image, record in zip(cached.images, records, strict=True):
         assert np.array_equal(image, prepare_file(record.path, 32).pixels)
+
+
+def test_each_way_to_make_a_square_has_a_cache_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "images" / "wide"
+    folder.mkdir(parents=True)
+    photo(1, 96, 64).save(folder / "1.png")
+    records, folder = read_data(folder.parent), tmp_path / "cache"
+    stretched = cache.open_cache(records, 32, folder, lambda _: None)
+    cropped = cache.open_cache(records, 32, folder, lambda _: None, "crop")
+    assert not np.array_equal(stretched.images[:], cropped.images[:])
+    expected = prepare_file(records[0].path, 32, resize="crop").pixels
+    assert np.array_equal(cropped.images[0], expected)
 
 
 def test_a_second_run_decodes_nothing(
@@ -162,9 +176,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     seen: list[Path] = []
     decode = cache_build._decode
 
-    def noted(record: Record, size: int) -> Any:
+    def noted(record: Record, size: int, resize: Resize) -> Any:
         seen.append(record.path)
-        return decode(record, size)
+        return decode(record, size, resize)
 
     monkeypatch.setattr(cache_build, "_decode", noted)
     return seen

@@ -109,7 +109,7 @@ def test_a_file_one_may_not_read_is_named(data: Path) -> None:
         # Root may read everything, so nobody tries.
         os.seteuid(65534)
     try:
-        result = cache_build._decode(Record(path, "class5"), 32)
+        result = cache_build._decode(Record(path, "class5"), 32, "stretch")
     finally:
         os.seteuid(user)
     assert "Permission denied" in str(result)
