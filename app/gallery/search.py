@@ -8,9 +8,19 @@ import numpy as np
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Manifest
 from app.errors import ImageError, ParameterInvalid
+from app.gallery.calibration import Calibrator
 from app.gallery.near_duplicates import duplicate_groups
-from app.gallery.query import Embeddings, Match, Options, Query, SearchPage, all_embedded
+from app.gallery.query import (
+    Comparison,
+    Embeddings,
+    Match,
+    Options,
+    Query,
+    SearchPage,
+    all_embedded,
+)
 from app.gallery.ranking import Constraints, rank
+from app.gallery.verdict import Verdict
 from app.inference.embedder import Embedded, Embedder
 from app.inference.served_model import ActiveModel, ServedModel
 from app.storage.gallery_store import GalleryStore
@@ -21,10 +31,17 @@ class Searcher:
     """Answers searches from the store's order of distance and its records."""
 
     def __init__(
-        self, *, store: GalleryStore, active: ActiveModel, embedder: Embedder, metrics: Metrics
+        self,
+        *,
+        store: GalleryStore,
+        active: ActiveModel,
+        embedder: Embedder,
+        calibrator: Calibrator,
+        metrics: Metrics,
     ) -> None:
         self._store, self._active = store, active
         self._embedder, self._metrics = embedder, metrics
+        self._calibrator = calibrator
         self._grouped: tuple[tuple[object, ...], list[list[str]]] = ((), [])
         # Two at once would each take the whole machine for the same answer.
         self._grouping = threading.Lock()
@@ -72,6 +89,21 @@ class Searcher:
         with self._active.use() as model:
             return Embeddings(model.manifest, self._embedder.embed(model, images))
 
+    def compare(
+        self, images: Sequence[bytes | str], false_alarms: float | None = None
+    ) -> Comparison:
+        """Return how far two images are apart, and what that means. Raises as ``embed``."""
+        with self._active.use() as model:
+            first, second = (
+                image.vectors[0].astype(np.float64)
+                for image in all_embedded(self._embedder.embed(model, images))
+            )
+            return Comparison(
+                model.manifest,
+                float(np.linalg.norm(first - second)),
+                self._calibrator.verdict(model, 1, false_alarms),
+            )
+
     def vectors(self, ids: Sequence[str]) -> tuple[Manifest, dict[str, Vectors]]:
         """Return the vector of each of those ids that can be searched, and the model that made them."""
         with self._active.use() as model:
@@ -96,10 +128,17 @@ class Searcher:
         options: Options,
     ) -> SearchPage:
         end = options.offset + options.top_k
+        total = (
+            self._store.count(options.filter)
+            if options.filter
+            else self._store.searchable(model.id)
+        )
+        # Each view of a query has its own chance to come near an image that does not match.
+        verdict = self._calibrator.verdict(model, total * len(queries), options.match_false_alarms)
         constraints = Constraints(
             where=options.filter,
             without=named,
-            within=_within(model.manifest, options),
+            within=_within(verdict, options),
             unlike=np.concatenate([image.vectors for image in unlike]) if unlike else None,
             group_by=options.group_by,
         )
@@ -120,19 +159,18 @@ class Searcher:
                 Match(position, row.distance, records[row.id], row.group, vectors.get(row.id))
                 for position, row in enumerate(shown, start=options.offset + 1)
             ],
-            total=self._store.count(options.filter)
-            if options.filter
-            else self._store.searchable(model.id),
+            total=total,
             offset=options.offset,
             next_offset=end if len(rows) > end else None,
             nearest=rows[0].distance if rows else None,
+            verdict=verdict,
         )
 
 
-def _within(model: Manifest, options: Options) -> Callable[[float], bool] | None:
+def _within(verdict: Verdict, options: Options) -> Callable[[float], bool] | None:
     """Whether a distance is near enough; None when any is. Raises ``ParameterInvalid``."""
-    limit, least, calibration = options.max_distance, options.min_score, model.calibration
-    if least is not None and calibration is None:
+    limit, least = options.max_distance, options.min_score
+    if least is not None and verdict.score(0) is None:
         raise ParameterInvalid("min_score", "the model has no calibration, so there are no scores")
     if limit is None and least is None:
         return None
@@ -140,7 +178,7 @@ def _within(model: Manifest, options: Options) -> Callable[[float], bool] | None
     def near(distance: float) -> bool:
         if limit is not None and distance > limit:
             return False
-        return least is None or calibration is None or calibration.probability(distance) >= least
+        return least is None or (verdict.score(distance) or 0) >= least
 
     return near
 

@@ -135,7 +135,8 @@ def _fields(bundle: "Bundle") -> dict[str, object]:
         "backbone": f"{manifest.backbone.name} ({manifest.backbone.licence})",
         "input": f"{manifest.input_size} px",
         "dimension": manifest.dimension,
-        "match": calibration and f"up to distance {calibration.threshold:.3f}",
+        "calibrated": calibration
+        and f"on {calibration.images} images of {calibration.classes} classes",
         "measured": evaluation and evaluation.protocol,
         **{name: f"{value:.4f}" for name, value in figures.items()},
         "files": len(manifest.files),

@@ -6,8 +6,8 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from app.bundle.encoder import Vectors
-from app.bundle.manifest import Manifest
 from app.gallery.query import Match
+from app.gallery.verdict import Verdict
 from app.storage.records import ImageRecord
 
 
@@ -52,19 +52,20 @@ class Result(_StoredImage):
     rank: int = Field(description="1 is the nearest.")
     distance: float = Field(description="Euclidean distance between the embeddings.")
     score: float | None = Field(
-        description="Probability of a match, from the model's calibration; null without one."
+        description="Probability of a match, given the number of images searched; null without a "
+        "model's calibration."
     )
     match: bool | None = Field(
-        description="Whether the distance is within the model's threshold for a match, which one "
-        "in a hundred unrelated pairs passes; null without a calibration."
+        description="Whether this is called a match: of the queries that have none in the gallery, "
+        "the part `match_false_alarms` is told of one; null without a calibration."
     )
     group: str | int | float | bool | None = Field(
         None, description="The value of `group_by` that this image stands for."
     )
 
     @classmethod
-    def of(cls, match: Match, model: Manifest) -> Self:
-        """Describe what ``model`` found."""
+    def of(cls, match: Match, verdict: Verdict) -> Self:
+        """Describe what was found, judged by ``verdict``."""
         image = Image.of(match.image, match.vector)
         return cls(
             id=image.id,
@@ -81,7 +82,7 @@ class Result(_StoredImage):
             embedding=image.embedding,
             rank=match.rank,
             distance=match.distance,
-            score=model.score(match.distance),
-            match=model.match(match.distance),
+            score=verdict.score(match.distance),
+            match=verdict.match(match.distance),
             group=match.group,
         )

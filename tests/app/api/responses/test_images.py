@@ -8,10 +8,11 @@ import numpy as np
 
 from app.api.responses import images
 from app.api.responses.images import Image, Result
+from app.gallery.calibration import Sample, judge
 from app.gallery.query import Match
 from app.storage.records import ImageRecord
-from app.testing import FakeEncoder, described
 from tests.support.paths import ROOT
+from tests.support.tiny_model import CALIBRATION
 
 RECORD = ImageRecord(
     id="späte tür?",
@@ -48,14 +49,14 @@ def test_an_image_is_described_by_its_record() -> None:
 def test_a_result_is_its_image_and_how_near_it_is() -> None:
     vector = np.array([0.5, 0.25], np.float32)
     match = Match(rank=2, distance=0.25, image=RECORD, group="runner", vector=vector)
-    model = described(FakeEncoder())
-    assert Result.of(match, model).model_dump() == {
+    verdict = judge(Sample(), CALIBRATION, images=25)
+    assert Result.of(match, verdict).model_dump() == {
         **Image.of(RECORD, vector).model_dump(),
         "embedding": [0.5, 0.25],
         "rank": 2,
         "distance": 0.25,
-        "score": model.score(0.25),
-        "match": model.match(0.25),
+        "score": verdict.score(0.25),
+        "match": verdict.match(0.25),
         "group": "runner",
     }
 
