@@ -1,11 +1,13 @@
 """What distances mean in this gallery, learnt from a sample of its images."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.bundle.calibration import MIN_IMAGES, fit_tail, spread
+from app.bundle.encoder import Vectors
 from app.bundle.manifest import Calibration
 from app.bundle.tail import Tail
 from app.gallery.verdict import FALSE_ALARMS, Source, Verdict
@@ -69,12 +71,18 @@ def take_sample(store: GalleryStore, model_id: str) -> Sample:
     records = store.sample(SAMPLE)
     known = store.vectors(model_id, [record.id for record in records])
     records = [record for record in records if record.id in known]
-    if len(records) < MIN_IMAGES:
+    if not records:
         return Sample()
     vectors = np.stack([known[record.id] for record in records])
-    labels = [record.label for record in records]
+    return learnt(vectors, [record.label for record in records])
+
+
+def learnt(vectors: Vectors, labels: Sequence[str | None]) -> Sample:
+    """Return what embeddings float32 [N, D] in random order say, with their labels [N] where known."""
+    if len(vectors) < MIN_IMAGES:
+        return Sample()
     rows = [row for row, label in enumerate(labels) if label is not None]
-    named = [labels[row] for row in rows]
+    named = [label for label in labels if label is not None]
     return Sample(
         labelled=fit_tail(vectors[rows], named) if len(set(named)) >= MIN_LABELS else None,
         strangers=fit_tail(vectors, range(len(vectors))),

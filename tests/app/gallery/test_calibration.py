@@ -69,9 +69,12 @@ def test_the_gallery_is_looked_at_again_once_a_twentieth_has_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looks: list[str] = []
-    monkeypatch.setattr(
-        calibration, "take_sample", lambda _, model_id: looks.append(model_id) or Sample()
-    )
+
+    def look(_: object, model_id: str) -> Sample:
+        looks.append(model_id)
+        return Sample()
+
+    monkeypatch.setattr(calibration, "take_sample", look)
     store = filled([None] * 100)
     encoder = FakeEncoder()
     model = ServedModel(described(encoder), Batcher(encoder))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from app.testing import FakeEncoder
 from tests.support.drawings import draw_classes
+from tests.support.tiny_model import CALIBRATION
 from trainer.data.records import read_data
 from trainer.errors import ReportError
 from trainer.evaluate.measurement import Measurement
@@ -23,7 +24,6 @@ from trainer.report.classes import class_table
 from trainer.report.drawings import DrawnPlot
 
 VOID = {"meta", "img", "source", "link", "br", "input"}
-from tests.support.tiny_model import CALIBRATION
 
 
 class Page(HTMLParser):
