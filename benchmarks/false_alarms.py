@@ -25,11 +25,13 @@ from rich.table import Table
 
 from app.bundle.encoder import Encoder, Vectors
 from app.bundle.manifest import Calibration
+from app.bundle.margins import distances
 from app.bundle.model_store import resolve
 from app.bundle.runtimes import load_encoder
 from app.config import load_settings
 from app.errors import GemelloError
-from app.gallery.calibration import SAMPLE, judge, learnt
+from app.gallery.calibration import SAMPLE, judge
+from app.gallery.sample import learn
 from app.gallery.verdict import FALSE_ALARMS, Verdict
 from benchmarks.default_model.checks import (
     Picture,
@@ -71,11 +73,12 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """Distances of the nearest image to queries without a match, of true matches, and the gallery."""
+    """A gallery, of which ``own`` images are of the kind, and queries without and with a match."""
 
-    strangers: Distances
-    matches: Distances
     gallery: Images
+    own: int
+    strangers: Vectors
+    queries: Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,8 @@ class Row:
 
 def trials(
     kind: Kind, fill: Images, size: int, count: int, rng: np.random.Generator
-) -> Iterator[tuple[Trial, int]]:
-    """Yield trials, and how many images of the gallery are of the kind."""
+) -> Iterator[Trial]:
+    """Yield trials in galleries of ``size``; none where there are too few images for them."""
     names = np.unique(kind.gallery.labels)
     for _ in range(count):
         inside = rng.permutation(names)[: len(names) // 2]
@@ -116,16 +119,11 @@ def trials(
             return
         outside = ~np.isin(asked.labels, inside)
         known = np.isin(asked.labels, searched.labels)
-        strangers = asked.vectors[outside][:QUERIES]
-        queries, labels = asked.vectors[known][:QUERIES], asked.labels[known][:QUERIES]
-        far = distances(queries, searched.vectors)
-        yield (
-            Trial(
-                distances(strangers, searched.vectors).min(axis=1),
-                far[labels[:, None] == searched.labels],
-                searched,
-            ),
+        yield Trial(
+            searched,
             own,
+            asked.vectors[outside][:QUERIES],
+            Images(asked.vectors[known][:QUERIES], asked.labels[known][:QUERIES]),
         )
 
 
@@ -147,57 +145,70 @@ def _divided(kind: Kind, inside: Labels, rng: np.random.Generator) -> tuple[Imag
     return Images(vectors[~taken], labels[~taken]), Images(vectors[taken], labels[taken])
 
 
-def distances(queries: Vectors, gallery: Vectors) -> Distances:
-    """Euclidean distances float64 [N, M]."""
-    apart = (queries**2).sum(axis=1)[:, None] + (gallery**2).sum(axis=1) - 2 * queries @ gallery.T
-    return np.sqrt(np.maximum(apart.astype(np.float64), 0))
+class Tally:
+    """Counts over the trials of one line of the table."""
+
+    def __init__(self, kind: str, labelled: bool, calibration: Calibration | None) -> None:
+        self._kind, self._labelled, self._calibration = kind, labelled, calibration
+        self._images, self._own, self._source = 0, 0, ""
+        self._alarms: list[npt.NDArray[np.bool_]] = []
+        self._true = self._kept = self._allowed = self._same = 0
+
+    def add(self, trial: Trial, alone: Distances, found: Distances) -> None:
+        """Count a trial; distances [N, M] of its queries without and with a match."""
+        gallery = trial.gallery
+        labels: list[str | None] = [*gallery.labels.tolist()]
+        if not self._labelled:
+            labels = [None] * len(labels)
+        ids = [str(place) for place in range(len(labels))]
+        sample = learn(ids[:SAMPLE], labels[:SAMPLE], gallery.vectors[:SAMPLE])
+        verdict = judge(sample, self._calibration, len(labels), FALSE_ALARMS)
+        if verdict.source is None:
+            return
+        self._images, self._own, self._source = len(labels), trial.own, verdict.source
+        units = np.ones(len(labels))
+        if sample.labelled:
+            units = sample.labelled.margins(labels, gallery.vectors)
+        limit = reach(verdict)
+        alarms = (alone / units).min(axis=1) <= limit
+        nearest = alone.min(axis=1)
+        true = trial.queries.labels[:, None] == gallery.labels
+        matches = found[true]
+        self._alarms.append(alarms)
+        self._true += len(matches)
+        self._kept += int(((found / units)[true] <= limit).sum())
+        self._allowed += int((matches <= np.quantile(nearest, FALSE_ALARMS)).sum())
+        self._same += int((matches <= np.quantile(nearest, alarms.mean())).sum())
+
+    def row(self) -> Row | None:
+        """Return the line; None where there was no verdict."""
+        if not self._alarms:
+            return None
+        alarms = np.concatenate(self._alarms)
+        low, high = interval(int(alarms.sum()), len(alarms))
+        return Row(
+            self._kind,
+            self._images,
+            self._own,
+            "yes" if self._labelled else "no",
+            self._source,
+            len(alarms),
+            float(alarms.mean()),
+            low,
+            high,
+            self._kept / max(self._true, 1),
+            self._kept / self._allowed if self._allowed else math.nan,
+            self._kept / self._same if self._same else math.nan,
+        )
 
 
 def reach(verdict: Verdict) -> float:
     """The greatest distance that is called a match, found by halving."""
-    low, high = 0.0, 4.0
-    for _ in range(50):
+    low, high = 0.0, 100.0
+    for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if verdict.match(middle) else (low, middle)
     return low
-
-
-def measured(
-    found: Sequence[tuple[Trial, int]], kind: str, calibration: Calibration | None, labelled: bool
-) -> Row | None:
-    """All trials of a size together; None where there is no verdict."""
-    alarms: list[npt.NDArray[np.bool_]] = []
-    kept, allowed, same, true, source = 0, 0, 0, 0, ""
-    for trial, _ in found:
-        some = trial.gallery.vectors[:SAMPLE]
-        labels = trial.gallery.labels[:SAMPLE].tolist()
-        sample = learnt(some, labels if labelled else [None] * len(labels))
-        verdict = judge(sample, calibration, len(trial.gallery.labels), FALSE_ALARMS)
-        if verdict.source is None:
-            return None
-        source, limit = verdict.source, reach(verdict)
-        alarms.append(trial.strangers <= limit)
-        kept += int((trial.matches <= limit).sum())
-        allowed += int((trial.matches <= np.quantile(trial.strangers, FALSE_ALARMS)).sum())
-        rate = float(alarms[-1].mean())
-        same += int((trial.matches <= np.quantile(trial.strangers, rate)).sum())
-        true += len(trial.matches)
-    every = np.concatenate(alarms)
-    low, high = interval(int(every.sum()), len(every))
-    return Row(
-        kind,
-        len(found[0][0].gallery.labels),
-        found[0][1],
-        "yes" if labelled else "no",
-        source,
-        len(every),
-        float(every.mean()),
-        low,
-        high,
-        kept / max(true, 1),
-        kept / allowed if allowed else math.nan,
-        kept / same if same else math.nan,
-    )
 
 
 def interval(hits: int, of: int) -> tuple[float, float]:
@@ -293,19 +304,26 @@ def main(arguments: list[str] | None = None) -> None:
     given = options(arguments)
     try:
         bundle = resolve(given.store or load_settings().model_store, given.model)
-        found, rest = kinds(given.data, Vectoriser(load_encoder(bundle), given.cache), given.seed)
+        every_kind, rest = kinds(
+            given.data, Vectoriser(load_encoder(bundle), given.cache), given.seed
+        )
     except GemelloError as exc:
         sys.exit(str(exc))
-    rows = []
-    for kind in found:
-        fill = joined([*(every(each) for each in found if each is not kind), rest])
+    rows: list[Row] = []
+    for kind in every_kind:
+        fill = joined([*(every(each) for each in every_kind if each is not kind), rest])
         for size in map(int, given.sizes.split(",")):
             rng = np.random.default_rng(given.seed)
-            drawn = list(trials(kind, fill, size, given.trials, rng))
-            for labelled in (True, False):
-                row = drawn and measured(drawn, kind.name, bundle.manifest.calibration, labelled)
-                if row:
-                    rows.append(row)
+            tallies = [
+                Tally(kind.name, labelled, bundle.manifest.calibration)
+                for labelled in (True, False)
+            ]
+            for trial in trials(kind, fill, size, given.trials, rng):
+                alone = distances(trial.strangers, trial.gallery.vectors)
+                found = distances(trial.queries.vectors, trial.gallery.vectors)
+                for tally in tallies:
+                    tally.add(trial, alone, found)
+            rows += [row for tally in tallies if (row := tally.row())]
     Console(width=None if sys.stdout.isatty() else 140).print(table(rows, bundle.title))
     if given.json:
         given.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")

@@ -7,16 +7,12 @@ search: of a random part ρ of the images, the j-th nearest is the nearest with 
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from app.bundle.encoder import Vectors
+from app.bundle.margins import Codes, Floats, Margins, distances
 from app.bundle.tail import Tail, allowed
-
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
 
 MIN_IMAGES = 100
 """Fewer images say too little of a tail."""
@@ -33,16 +29,23 @@ _SIZE_POWERS = (0.25, 1.0)
 _LEAST = 1e-6
 
 
-def fit_tail(vectors: Vectors, classes: Sequence[object], queries: int = 1000) -> Tail | None:
-    """Fit on embeddings float32 [N, D] in random order, equal ``classes`` [N] being matches.
+def fit_tail(
+    vectors: Vectors,
+    classes: Codes,
+    margins: Margins | None = None,
+    queries: int = 1000,
+) -> Tail | None:
+    """Fit on embeddings float32 [N, D] in random order, equal ``classes`` int64 [N] being matches.
 
-    The first ``queries`` of them are searched among all. None when fewer than ``MIN_IMAGES`` are
-    given, or when they lie too oddly for a fit, such as all in one place. The fewer the queries, the
-    more the result is on the side of caution, by a standard error.
+    The first ``queries`` of them are searched among all. With ``margins`` of the same images the
+    tail is that of distances in units of the margin of the image that is found; what a query's own
+    class adds to that is left out, since a query without a match has none. None when fewer than
+    ``MIN_IMAGES`` are given, or when they lie too oddly for a fit, such as all in one place. The fewer
+    the queries, the more the result is on the side of caution, by a standard error.
     """
     if len(vectors) < MIN_IMAGES:
         return None
-    nearest = nearest_non_matches(vectors, classes, queries)
+    nearest = nearest_non_matches(vectors, classes, queries, margins)
     points = _points(nearest, len(vectors) - 1)
     if len(points) < len(_RATES):
         return None
@@ -64,32 +67,31 @@ def fit_tail(vectors: Vectors, classes: Sequence[object], queries: int = 1000) -
     )
 
 
-def nearest_non_matches(vectors: Vectors, classes: Sequence[object], queries: int) -> Floats:
+def nearest_non_matches(
+    vectors: Vectors, classes: Codes, queries: int, margins: Margins | None = None
+) -> Floats:
     """Return the 24 least distances of each of the first ``queries`` to images of other classes.
 
-    Float64 [Q, 24], ascending; infinite where there are no more.
+    Float64 [Q, 24], ascending; infinite where there are no more. In units of ``margins``, if given.
     """
-    codes = _codes(classes)
-    squares = np.einsum("nd,nd->n", vectors, vectors)
     count = min(queries, len(vectors))
     nearest = np.full((count, _NEAREST), np.inf)
     for start in range(0, count, _CHUNK):
         rows = slice(start, min(start + _CHUNK, count))
-        apart = squares[rows, None] + squares - 2 * vectors[rows] @ vectors.T
-        apart[codes[rows, None] == codes] = np.inf
+        apart = distances(vectors[rows], vectors)
+        if margins is not None:
+            apart /= margins.without(classes[rows])
+        apart[classes[rows, None] == classes] = np.inf
         kept = min(_NEAREST, apart.shape[1])
-        least = np.partition(apart, kept - 1, axis=1)[:, :kept]
-        nearest[rows, :kept] = np.sqrt(np.maximum(np.sort(least, axis=1), 0))
+        nearest[rows, :kept] = np.sort(np.partition(apart, kept - 1, axis=1)[:, :kept], axis=1)
     return nearest
 
 
 def spread(vectors: Vectors) -> float:
     """Return the distance that one in ten of all pairs do not exceed, of up to 500 images [N, D]."""
-    some = vectors[:500].astype(np.float64)
-    squares = (some**2).sum(axis=1)
-    apart = squares[:, None] + squares - 2 * some @ some.T
-    pairs = apart[np.triu_indices(len(some), 1)]
-    return float(np.sqrt(max(np.quantile(pairs, 0.1), 0))) if len(pairs) else 0.0
+    some = vectors[:500]
+    pairs = distances(some, some)[np.triu_indices(len(some), 1)]
+    return float(np.quantile(pairs, 0.1)) if len(pairs) else 0.0
 
 
 def _points(nearest: Floats, images: int) -> Floats:
@@ -107,8 +109,3 @@ def _points(nearest: Floats, images: int) -> Floats:
             if place < len(distances) and np.isfinite(distances[place]):
                 points.append((part * images, allowed(rate), max(distances[place], _LEAST)))
     return np.array(points, np.float64).reshape(-1, 3)
-
-
-def _codes(classes: Sequence[object]) -> Codes:
-    known: dict[object, int] = {}
-    return np.array([known.setdefault(each, len(known)) for each in classes], np.int64)

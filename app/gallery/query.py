@@ -7,7 +7,7 @@ from typing import Literal
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Manifest
 from app.errors import ImageError
-from app.gallery.verdict import Verdict
+from app.gallery.verdict import Source, Verdict
 from app.images.box import Box
 from app.inference.embedder import Embedded
 from app.storage.filters import Filter, Scalar
@@ -53,11 +53,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A search result: the image and its Euclidean distance from the query; rank from 1."""
+    """A search result: the image and its Euclidean distance from the query; rank from 1.
+
+    ``score`` is the probability of a match, ``match`` the verdict; None without a calibration.
+    """
 
     rank: int
     distance: float
     image: ImageRecord
+    score: float | None = None
+    match: bool | None = None
     group: Scalar | None = None
     vector: Vectors | None = None
 
@@ -66,9 +71,9 @@ class Match:
 class SearchPage:
     """A page of the ranking; ``next_offset`` is None on the last one.
 
-    ``total`` counts the images that were searched, those that the filter allows; ``nearest`` is
-    the distance of the first of the ranking, None when it is empty; ``model`` made all vectors, and
-    ``verdict`` says what their distances mean.
+    ``total`` counts the images that were searched, those that the filter allows; ``match``
+    says whether any of the first of the ranking or of the page is a match, None without a calibration;
+    ``calibration`` says what by, and ``model`` made all vectors.
     """
 
     model: Manifest
@@ -77,14 +82,8 @@ class SearchPage:
     total: int
     offset: int
     next_offset: int | None
-    nearest: float | None
-    verdict: Verdict
-
-    def match(self) -> bool | None:
-        """Return whether anything in the ranking is a match; None without a calibration."""
-        if self.nearest is not None:
-            return self.verdict.match(self.nearest)
-        return False if self.verdict.source else None
+    match: bool | None
+    calibration: Source | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,25 +23,23 @@ class Verdict:
 
     images: int
     false_alarms: float = FALSE_ALARMS
-    bounds: tuple[tuple[Tail, float], ...] = ()
-    """Each with the factor that distances are multiplied by first."""
+    bounds: tuple[Tail, ...] = ()
     scoring: Calibration | None = None
     source: Source | None = None
 
     def match(self, distance: float) -> bool | None:
-        """Return whether a result at ``distance`` is called a match; None without a calibration."""
+        """Return whether a result is called a match; None without a calibration.
+
+        ``distance`` is in the unit of the bounds: see ``Judge.distances``.
+        """
         if not self.bounds:
             return None
-        return any(
-            tail.expected(distance * factor, self.images) <= allowed(self.false_alarms)
-            for tail, factor in self.bounds
-        )
+        least = min(tail.expected(distance, self.images) for tail in self.bounds)
+        return least <= allowed(self.false_alarms)
 
     def score(self, distance: float) -> float | None:
-        """Return the probability that a result at ``distance`` is a match; None without a calibration."""
+        """Return the probability that a result is a match; None without a model's calibration."""
         if not self.bounds or self.scoring is None:
             return None
-        least = min(
-            tail.log_expected(distance * factor, self.images) for tail, factor in self.bounds
-        )
+        least = min(tail.log_expected(distance, self.images) for tail in self.bounds)
         return self.scoring.probability(least)

@@ -24,6 +24,7 @@ from scipy.special import expit
 from app.bundle.calibration import MIN_IMAGES, fit_tail, spread
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Calibration
+from app.bundle.margins import codes_of
 from app.bundle.tail import Tail
 from app.index.flat import FlatIndex
 
@@ -75,7 +76,7 @@ def calibrate(
         explain(f"Fewer than {MIN_CLASSES} validation classes, so distances are not calibrated.")
         return None
     order = np.random.default_rng(seed).permutation(len(labels))[:_TAIL_IMAGES]
-    tail = fit_tail(vectors[order], labels[order].tolist())
+    tail = fit_tail(vectors[order], codes_of(labels[order].tolist()))
     if tail is None:
         explain(
             f"{len(labels)} validation images; to calibrate distances takes {MIN_IMAGES} that "

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.bundle.calibration import fit_tail
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Calibration
-from app.bundle.tail import Tail, allowed
+from app.bundle.margins import Floats, codes_of, distances, margins, margins_to
+from app.bundle.tail import allowed
 from trainer.evaluate.calibration import Indices, Labels
 
 RATE = 0.05
@@ -49,17 +49,23 @@ def false_alarms(
         drawn = list(_trials(labels, size, np.random.default_rng(seed)))
         if not drawn:
             break
-        least = [nearest(vectors[queries], vectors[gallery]) for gallery, queries in drawn]
-        tails = [
-            fit_tail(vectors[gallery[:_SAMPLE]], labels[gallery[:_SAMPLE]].tolist())
-            for gallery, _ in drawn
-        ]
-        model = [_part(calibration.tail, each, size) for each in least] if calibration else []
-        own = [_part(tail, each, size) for tail, each in zip(tails, least, strict=True) if tail]
+        model, own = [], []
+        for gallery, queries in drawn:
+            known, asked = vectors[gallery], vectors[queries]
+            if calibration:
+                limit = calibration.tail.reach(allowed(RATE), size)
+                model.append(float((nearest(asked, known) <= limit).mean()))
+            classes = codes_of(labels[gallery].tolist())
+            some, names = known[:_SAMPLE], classes[:_SAMPLE]
+            tail = fit_tail(some, names, margins(some, names))
+            if tail:
+                units = margins_to(known, classes.tolist(), some, names)
+                limit = tail.reach(allowed(RATE), size)
+                own.append(float((nearest(asked, known, units) <= limit).mean()))
         rows.append(
             FalseAlarms(
                 size,
-                sum(map(len, least)),
+                sum(len(queries) for _, queries in drawn),
                 float(np.mean(model)) if model else None,
                 float(np.mean(own)) if own else None,
             )
@@ -67,19 +73,18 @@ def false_alarms(
     return rows
 
 
-def nearest(queries: Vectors, gallery: Vectors) -> npt.NDArray[np.float64]:
-    """Return the distance of the nearest of ``gallery`` [M, D] to each of ``queries``, float64 [N]."""
-    squares = np.einsum("nd,nd->n", gallery, gallery)
-    least = []
-    for start in range(0, len(queries), _CHUNK):
-        rows = queries[start : start + _CHUNK]
-        own = np.einsum("nd,nd->n", rows, rows)[:, None]
-        least.append((own + squares - 2 * rows @ gallery.T).min(axis=1))
-    return np.sqrt(np.maximum(np.concatenate(least).astype(np.float64), 0))
+def nearest(queries: Vectors, gallery: Vectors, units: Floats | None = None) -> Floats:
+    """Return the least distance of each of ``queries`` [N, D] to ``gallery`` [M, D], float64 [N].
 
-
-def _part(tail: Tail, least: npt.NDArray[np.float64], images: int) -> float:
-    return float((least <= tail.reach(allowed(RATE), images)).mean())
+    In ``units`` [M] of the gallery's images, where given.
+    """
+    scale = np.ones(len(gallery)) if units is None else units
+    return np.concatenate(
+        [
+            (distances(queries[start : start + _CHUNK], gallery) / scale).min(axis=1)
+            for start in range(0, len(queries), _CHUNK)
+        ]
+    )
 
 
 def _trials(

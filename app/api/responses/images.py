@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 
 from app.bundle.encoder import Vectors
 from app.gallery.query import Match
-from app.gallery.verdict import Verdict
 from app.storage.records import ImageRecord
 
 
@@ -64,8 +63,8 @@ class Result(_StoredImage):
     )
 
     @classmethod
-    def of(cls, match: Match, verdict: Verdict) -> Self:
-        """Describe what was found, judged by ``verdict``."""
+    def of(cls, match: Match) -> Self:
+        """Describe what was found."""
         image = Image.of(match.image, match.vector)
         return cls(
             id=image.id,
@@ -82,7 +81,7 @@ class Result(_StoredImage):
             embedding=image.embedding,
             rank=match.rank,
             distance=match.distance,
-            score=verdict.score(match.distance),
-            match=verdict.match(match.distance),
+            score=match.score,
+            match=match.match,
             group=match.group,
         )

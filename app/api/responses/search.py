@@ -38,7 +38,7 @@ class _Ranking(BaseModel):
     query: Query = Field(description="The image that was searched for; the first of several.")
     results: list[Result] = Field(description="Ascending by distance, ties by id.")
     match: bool | None = Field(
-        description="Whether anything in the ranking is a match; false when nothing is left of it, "
+        description="Whether any of the first ten of the ranking, or of this page, is a match; false when nothing is left of it, "
         "null without a calibration."
     )
     calibration: Literal["gallery", "model"] | None = Field(
@@ -57,9 +57,9 @@ class Page(_Ranking):
         """Describe a page of the ranking."""
         return cls(
             query=query,
-            results=[Result.of(match, page.verdict) for match in page.matches],
-            match=page.match(),
-            calibration=page.verdict.source,
+            results=[Result.of(match) for match in page.matches],
+            match=page.match,
+            calibration=page.calibration,
             total=page.total,
             offset=page.offset,
             next_offset=page.next_offset,
