@@ -133,8 +133,8 @@ class CompareForm(_Form):
         gt=0,
         le=0.5,
         allow_inf_nan=False,
-        description="Of the pairs that are no match, the part that may be told of one; as a rule "
-        "the setting `GEMELLO_MATCH_FALSE_ALARMS`.",
+        description="Of a hundred-image gallery's queries that have no match, the part that may be told of one; "
+        "as a rule the setting `GEMELLO_MATCH_FALSE_ALARMS`.",
     )
 
 

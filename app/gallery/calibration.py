@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.bundle.calibration import MIN_IMAGES
 from app.bundle.manifest import Calibration
 from app.gallery.sample import Sample, learn
 from app.gallery.verdict import FALSE_ALARMS, Verdict
@@ -76,8 +77,10 @@ def judge(
     Labels tell which images do not match: where enough images have one, the gallery speaks for
     itself, and distances are judged in the ``units`` of its images, those of a pair as they are.
     Elsewhere the model's validation images do, at the gallery's own scale where that is smaller; and
-    where not even all of the gallery's pairs together lie as near, that is enough.
+    where not even all of the gallery's pairs together lie as near, that is enough. Fewer than
+    ``MIN_IMAGES`` count as so many: a tail says nothing of what is common among few.
     """
+    images = max(images, MIN_IMAGES)
     if sample.labelled:
         tail = sample.labelled.pairs if pair else sample.labelled.tail
         return Verdict(images, false_alarms, (tail,), calibration, "gallery")

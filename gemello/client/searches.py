@@ -137,7 +137,7 @@ class Searches(Connection):
     ) -> results.Comparison:
         """Return how alike two images are: paths, bytes or ids of stored images.
 
-        match_false_alarms: of pairs that are no match, the part that may be called one
+        match_false_alarms: as in a search, among a hundred images
 
         Raises ``ApiError`` and ``Unreachable``.
         """

@@ -147,8 +147,8 @@ class Comparison(BaseModel):
         description="Probability of a match; null without a model's calibration."
     )
     match: bool | None = Field(
-        description="Whether this is called a match: of pairs that are none, the part "
-        "`match_false_alarms` is at most; null without a calibration."
+        description="Whether this is called a match, as a search among 100 images would call it; null without a "
+        "calibration."
     )
     calibration: Literal["gallery", "model"] | None = Field(
         description="What the verdicts are calibrated by: distances between images of this gallery "

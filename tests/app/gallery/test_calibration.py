@@ -46,6 +46,7 @@ def test_the_gallery_comes_before_the_model() -> None:
     few = judge(Sample(), CALIBRATION, 50)
     assert (few.source, few.bounds) == ("model", (CALIBRATION.tail,))
     assert judge(Sample(), None, 50).source is None
+    assert few.images == pair.images == 100, "few count as a hundred"
 
 
 def test_without_labels_the_model_is_held_to_the_gallerys_scale() -> None:
