@@ -111,6 +111,13 @@ class Settings(BaseSettings):
     queue_size: int = Field(
         256, ge=16, description="Images that may wait for the model; more are answered with 429."
     )
+    match_false_alarms: float = Field(
+        0.05,
+        gt=0,
+        le=0.5,
+        description="Of the queries that have no match in the gallery, the part that may be told of "
+        "one: 0.05 is one in twenty. Fewer false alarms miss more matches.",
+    )
     log_format: Literal["console", "json"] = Field(
         "console", description="`console` for people, `json` for a log collector."
     )

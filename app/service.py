@@ -17,6 +17,7 @@ from app.bundle.encoder import Vectors
 from app.bundle.model_store import resolve
 from app.config import Settings
 from app.errors import NotReady, SettingsError
+from app.gallery.calibration import Calibrator
 from app.gallery.gallery import Gallery
 from app.gallery.search import Searcher
 from app.inference.decode_pool import DecodePool
@@ -102,7 +103,11 @@ class Service:
             metrics=self.metrics,
         )
         self.searcher = Searcher(
-            store=opened.gallery, active=self.active, embedder=embedder, metrics=self.metrics
+            store=opened.gallery,
+            active=self.active,
+            embedder=embedder,
+            calibrator=Calibrator(opened.gallery, settings.match_false_alarms),
+            metrics=self.metrics,
         )
         self.jobs = Jobs(self._database)
         self._indexed_files = IndexedFiles(self._database)

@@ -43,6 +43,14 @@ class RankOptions(_Form):
         allow_inf_nan=False,
         description="Leave out what is a match with a lower probability. Needs a calibrated model.",
     )
+    match_false_alarms: float | None = Field(
+        None,
+        gt=0,
+        le=0.5,
+        allow_inf_nan=False,
+        description="Of the queries that have no match, the part that may be told of one; as a rule "
+        "the setting `GEMELLO_MATCH_FALSE_ALARMS`.",
+    )
     filter: str | None = Field(
         None,
         description="JSON object that says which images to search: metadata keys, `label` and "
@@ -74,6 +82,7 @@ class RankOptions(_Form):
             offset=self.offset,
             max_distance=self.max_distance,
             min_score=self.min_score,
+            match_false_alarms=self.match_false_alarms,
             filter=parse_filter(self.filter) if self.filter is not None else None,
             group_by=self.group_by,
             embeddings=self.embeddings,
@@ -120,6 +129,14 @@ class EmbedForm(_Form):
 class CompareForm(_Form):
     images: list[UploadFile] = Field([], description="The images to compare.")
     id: list[str] = Field([], description="Ids of stored images to compare; two images in all.")
+    match_false_alarms: float | None = Field(
+        None,
+        gt=0,
+        le=0.5,
+        allow_inf_nan=False,
+        description="Of a hundred-image gallery's queries that have no match, the part that may be told of one; "
+        "as a rule the setting `GEMELLO_MATCH_FALSE_ALARMS`.",
+    )
 
 
 class AddForm(_Form):

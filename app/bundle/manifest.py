@@ -6,7 +6,9 @@ import math
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from app.bundle.tail import Tail
 
 from app.images.square import Resize
 
@@ -49,39 +51,35 @@ class Evaluation(_Part):
 
 
 class Calibration(_Part):
-    """Distance → probability of a match: 1 / (1 + exp(-(intercept + slope · distance^power))).
+    """What distances meant among validation classes: the prior of every verdict on a match.
 
-    Right for the first ten results of searches in a gallery of ``gallery`` images; in a larger one
-    more strangers come as near, and the probability is too high.
+    ``tail`` says how many non-matching images lie within a distance, by the number of images
+    searched; the probability of a match is the logistic function of that number's logarithm, so that
+    it depends on the number of images, too.
     """
 
-    intercept: float
-    slope: float
-    power: Literal[1, 2] = Field(
-        1, description="2 takes the squared distance: between unit vectors, the cosine's logistic."
+    tail: Tail
+    spread: float = Field(
+        gt=0,
+        description="Distance that one in ten of all pairs of the validation images do not exceed. "
+        "A gallery whose images lie closer together is judged by a scale that is as much smaller.",
     )
-    threshold: float = Field(
-        description="Distance up to which a result is called a match. Of all pairs of two images "
-        "that do not belong together, drawn at random and not by a search, the part "
-        "`false_positive_rate` is at it or nearer."
+    intercept: float = Field(
+        description="Log odds of a match where one non-matching image is expected to be as near; "
+        "half of the queries that it was fitted on had no match among the images searched."
     )
-    false_positive_rate: float = 0.01
-    gallery: int | None = Field(
-        None, description="Images that each query was searched in; null in older manifests."
-    )
+    slope: float = Field(lt=0, description="Change of the log odds with that number's logarithm.")
+    images: int = Field(description="Validation images that it was fitted on.")
+    classes: int = Field(description="Classes that they are of.")
     calibration_error: float | None = Field(
         None,
         description="Expected calibration error on test classes, ten bins; null if not measured.",
     )
 
-    def probability(self, distance: float) -> float:
-        """Return the probability, 0–1, that a result at ``distance`` is a match."""
-        # The logistic function by way of tanh, which no distance makes overflow.
-        return (1 + math.tanh((self.intercept + self.slope * distance**self.power) / 2)) / 2
-
-    def matches(self, distance: float) -> bool:
-        """Return whether a result at ``distance`` is called a match."""
-        return distance <= self.threshold
+    def probability(self, log_expected: float) -> float:
+        """Return the probability of a match, 0–1, from the logarithm of the non-matches expected."""
+        # The logistic function by way of tanh, which nothing makes overflow.
+        return (1 + math.tanh((self.intercept + self.slope * log_expected) / 2)) / 2
 
 
 class Base(_Part):
@@ -119,13 +117,11 @@ class Manifest(_Part):
     files: dict[str, str] = Field(description="SHA-256 of every file of the bundle but this one.")
     model_id: str = Field(description="SHA-256 of the serving graph plus its preprocessing.")
 
-    def score(self, distance: float) -> float | None:
-        """Return the probability that a result at ``distance`` is a match; None without a calibration."""
-        return self.calibration.probability(distance) if self.calibration else None
-
-    def match(self, distance: float) -> bool | None:
-        """Return whether a result at ``distance`` is called a match; None without a calibration."""
-        return self.calibration.matches(distance) if self.calibration else None
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _without_threshold(cls, value: Any) -> Any:
+        """Calibrations up to version 0.2 had one threshold for pairs, which says nothing of searches."""
+        return None if isinstance(value, dict) and "threshold" in value else value
 
 
 def model_id(files: dict[str, str], input_size: int, preprocessing: Preprocessing) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Manifest
 from app.errors import ImageError
+from app.gallery.verdict import Source, Verdict
 from app.images.box import Box
 from app.inference.embedder import Embedded
 from app.storage.filters import Filter, Scalar
@@ -34,12 +35,17 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Which part of the ranking is wanted, and how near it must be; ``embeddings`` asks for vectors."""
+    """Which part of the ranking is wanted, and how near it must be; ``embeddings`` asks for vectors.
+
+    ``match_false_alarms`` is the part of the queries without a match that may be told of one;
+    None takes what the service is set to.
+    """
 
     top_k: int = 10
     offset: int = 0
     max_distance: float | None = None
     min_score: float | None = None
+    match_false_alarms: float | None = None
     filter: Filter | None = None
     group_by: str | None = None
     embeddings: bool = False
@@ -47,11 +53,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A search result: the image and its Euclidean distance from the query; rank from 1."""
+    """A search result: the image and its Euclidean distance from the query; rank from 1.
+
+    ``score`` is the probability of a match, ``match`` the verdict; None without a calibration.
+    """
 
     rank: int
     distance: float
     image: ImageRecord
+    score: float | None = None
+    match: bool | None = None
     group: Scalar | None = None
     vector: Vectors | None = None
 
@@ -60,8 +71,9 @@ class Match:
 class SearchPage:
     """A page of the ranking; ``next_offset`` is None on the last one.
 
-    ``total`` counts the images that were searched, those that the filter allows; ``nearest`` is
-    the distance of the first of the ranking, None when it is empty; ``model`` made all vectors.
+    ``total`` counts the images that were searched, those that the filter allows; ``match``
+    says whether any of the first of the ranking or of the page is a match, None without a calibration;
+    ``calibration`` says what by, and ``model`` made all vectors.
     """
 
     model: Manifest
@@ -70,7 +82,17 @@ class SearchPage:
     total: int
     offset: int
     next_offset: int | None
-    nearest: float | None
+    match: bool | None
+    calibration: Source | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The Euclidean distance between two images, the model that saw them, and what judges it."""
+
+    model: Manifest
+    distance: float
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +101,6 @@ class Embeddings:
 
     model: Manifest
     images: list[Embedded | ImageError]
-
-    def good(self) -> list[Embedded]:
-        """Return all of them. Raises the first ``ImageError``."""
-        return all_embedded(self.images)
 
 
 def all_embedded(images: Sequence[Embedded | ImageError]) -> list[Embedded]:

@@ -33,7 +33,8 @@ class Constraints:
     ``where`` is a filter that must hold, ``without`` has ids that are left out, ``within`` says
     whether a distance is near enough, ``unlike`` float32 [M, D] are vectors to stay away from: an
     image nearer to one of them than to every query is left out. ``group_by`` is the key of a filter:
-    of all images with one value of it only the nearest stays.
+    of all images with one value of it only the nearest stays. ``likely`` returns those of some rows
+    that are likely enough.
     """
 
     where: Filter | None = None
@@ -41,6 +42,7 @@ class Constraints:
     within: Callable[[float], bool] | None = None
     unlike: Vectors | None = None
     group_by: str | None = None
+    likely: Callable[[list["Row"]], list["Row"]] | None = None
 
 
 def rank(
@@ -81,6 +83,8 @@ def _apply(
     if constraints.within:
         near = [row for row in prefix if constraints.within(row.distance)]
     rows = [row for row in near if row.id not in constraints.without]
+    if constraints.likely:
+        rows = constraints.likely(rows)
     if constraints.unlike is not None and len(constraints.unlike):
         vectors = store.vectors(model_id, [row.id for row in rows])
         rows = _nearer_than(constraints.unlike, rows, vectors)

@@ -8,23 +8,44 @@ import numpy as np
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Manifest
 from app.errors import ImageError, ParameterInvalid
+from app.gallery.calibration import Calibrator, judge
+from app.gallery.judging import Judge
 from app.gallery.near_duplicates import duplicate_groups
-from app.gallery.query import Embeddings, Match, Options, Query, SearchPage, all_embedded
+from app.gallery.query import (
+    Comparison,
+    Embeddings,
+    Match,
+    Options,
+    Query,
+    SearchPage,
+    all_embedded,
+)
 from app.gallery.ranking import Constraints, rank
+from app.gallery.verdict import Verdict
 from app.inference.embedder import Embedded, Embedder
 from app.inference.served_model import ActiveModel, ServedModel
 from app.storage.gallery_store import GalleryStore
 from app.telemetry.metrics import Metrics
+
+# However few are shown, the first of the ranking are judged to say whether there is a match.
+_LOOKED_AT = 10
 
 
 class Searcher:
     """Answers searches from the store's order of distance and its records."""
 
     def __init__(
-        self, *, store: GalleryStore, active: ActiveModel, embedder: Embedder, metrics: Metrics
+        self,
+        *,
+        store: GalleryStore,
+        active: ActiveModel,
+        embedder: Embedder,
+        calibrator: Calibrator,
+        metrics: Metrics,
     ) -> None:
         self._store, self._active = store, active
         self._embedder, self._metrics = embedder, metrics
+        self._calibrator = calibrator
         self._grouped: tuple[tuple[object, ...], list[list[str]]] = ((), [])
         # Two at once would each take the whole machine for the same answer.
         self._grouping = threading.Lock()
@@ -72,6 +93,27 @@ class Searcher:
         with self._active.use() as model:
             return Embeddings(model.manifest, self._embedder.embed(model, images))
 
+    def compare(
+        self, images: Sequence[bytes | str], false_alarms: float | None = None
+    ) -> Comparison:
+        """Return how far two images are apart, and what that means. Raises as ``embed``."""
+        with self._active.use() as model:
+            first, second = (
+                image.vectors[0].astype(np.float64)
+                for image in all_embedded(self._embedder.embed(model, images))
+            )
+            return Comparison(
+                model.manifest,
+                float(np.linalg.norm(first - second)),
+                judge(
+                    self._calibrator.sample(model),
+                    model.manifest.calibration,
+                    1,
+                    false_alarms or self._calibrator.false_alarms,
+                    pair=True,
+                ),
+            )
+
     def vectors(self, ids: Sequence[str]) -> tuple[Manifest, dict[str, Vectors]]:
         """Return the vector of each of those ids that can be searched, and the model that made them."""
         with self._active.use() as model:
@@ -96,16 +138,28 @@ class Searcher:
         options: Options,
     ) -> SearchPage:
         end = options.offset + options.top_k
+        total = (
+            self._store.count(options.filter)
+            if options.filter
+            else self._store.searchable(model.id)
+        )
+        judging = self._judge(model, total * len(queries), options.match_false_alarms)
+        least = options.min_score
+        if least is not None and judging.verdict.score(0) is None:
+            raise ParameterInvalid(
+                "min_score", "the model has no calibration, so there are no scores"
+            )
         constraints = Constraints(
             where=options.filter,
             without=named,
-            within=_within(model.manifest, options),
+            within=_within(options, judging.likely_from(least) if least is not None else None),
+            likely=judging.likely(least) if least is not None else None,
             unlike=np.concatenate([image.vectors for image in unlike]) if unlike else None,
             group_by=options.group_by,
         )
         while True:
             # One more than is shown tells whether there is a next page.
-            rows = rank(self._store, model.id, queries, end + 1, constraints)
+            rows = rank(self._store, model.id, queries, max(end + 1, _LOOKED_AT), constraints)
             shown = rows[options.offset : end]
             ids = [row.id for row in shown]
             records = self._store.get(ids)
@@ -113,36 +167,58 @@ class Searcher:
             # An image removed since the store answered: ask again, so that no page comes short.
             if len(records) == len(shown):
                 break
+        judged = judging.distances(shown)
+        verdict = judging.verdict
         return SearchPage(
             model=model.manifest,
             queries=images,
             matches=[
-                Match(position, row.distance, records[row.id], row.group, vectors.get(row.id))
-                for position, row in enumerate(shown, start=options.offset + 1)
+                Match(
+                    rank=position,
+                    distance=row.distance,
+                    image=records[row.id],
+                    score=verdict.score(distance),
+                    match=verdict.match(distance),
+                    group=row.group,
+                    vector=vectors.get(row.id),
+                )
+                for position, (row, distance) in enumerate(
+                    zip(shown, judged, strict=True), start=options.offset + 1
+                )
             ],
-            total=self._store.count(options.filter)
-            if options.filter
-            else self._store.searchable(model.id),
+            total=total,
             offset=options.offset,
             next_offset=end if len(rows) > end else None,
-            nearest=rows[0].distance if rows else None,
+            match=_any_match(verdict, [*judging.distances(rows[:_LOOKED_AT]), *judged]),
+            calibration=verdict.source,
         )
 
+    def _judge(self, model: ServedModel, images: int, false_alarms: float | None) -> Judge:
+        """What judges a search of ``images``, each counted once for every view of the query.
 
-def _within(model: Manifest, options: Options) -> Callable[[float], bool] | None:
-    """Whether a distance is near enough; None when any is. Raises ``ParameterInvalid``."""
-    limit, least, calibration = options.max_distance, options.min_score, model.calibration
-    if least is not None and calibration is None:
-        raise ParameterInvalid("min_score", "the model has no calibration, so there are no scores")
-    if limit is None and least is None:
+        Each view has its own chance to come near an image that does not match.
+        """
+        sample = self._calibrator.sample(model)
+        rate = false_alarms or self._calibrator.false_alarms
+        verdict = judge(sample, model.manifest.calibration, images, rate)
+        return Judge(self._store, model.id, sample, verdict)
+
+
+def _any_match(verdict: Verdict, distances: Sequence[float]) -> bool | None:
+    """False when nothing is left of the ranking; None without a calibration."""
+    if verdict.source is None:
         return None
+    return any(verdict.match(distance) for distance in distances)
 
-    def near(distance: float) -> bool:
-        if limit is not None and distance > limit:
-            return False
-        return least is None or calibration is None or calibration.probability(distance) >= least
 
-    return near
+def _within(
+    options: Options, likely: Callable[[float], bool] | None
+) -> Callable[[float], bool] | None:
+    """Whether a distance may be near enough; None when any is."""
+    limit = options.max_distance
+    if limit is None:
+        return likely
+    return lambda distance: distance <= limit and (likely is None or likely(distance))
 
 
 def _mean(vectors: Vectors) -> Vectors:

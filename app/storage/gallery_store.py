@@ -54,6 +54,13 @@ class GalleryStore(Protocol):
         """Return up to ``limit`` records beyond the position ``after``, in order of position."""
         ...
 
+    def sample(self, count: int) -> list[ImageRecord]:
+        """Return about ``count`` records from all over the gallery in random order, or all if fewer.
+
+        The same while the gallery stays the same. The effort must not grow with the gallery.
+        """
+        ...
+
     def count(self, where: Filter | None = None) -> int:
         """Return how many images there are, or for how many of them ``where`` holds."""
         ...

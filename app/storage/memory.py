@@ -3,6 +3,7 @@
 For tests here and in what is built on Gemello; nothing outlives the process.
 """
 
+import random
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -76,6 +77,10 @@ class MemoryGalleryStore:
 
     def page(self, after: int, limit: int, where: Filter | None = None) -> list[ImageRecord]:
         return [record for record in self._where(where) if record.position > after][:limit]
+
+    def sample(self, count: int) -> list[ImageRecord]:
+        records = self._where(None)
+        return random.Random(0).sample(records, min(count, len(records)))  # noqa: S311
 
     def count(self, where: Filter | None = None) -> int:
         return len(self._where(where))

@@ -35,9 +35,10 @@ async function showStatus(again = false) {
   if (again) await attempt(browse);
 }
 
-// Null, or missing in a list of the gallery: the model has no calibration, so nothing is claimed.
+// Null, or missing in a list of the gallery: there is no calibration, so nothing is claimed.
 function verdict({ match, score }) {
   if (match === undefined || match === null) return "";
+  if (score === null) return match ? "match" : "no match";
   const percent = score >= 0.995 ? "over 99" : score < 0.005 ? "under 1" : Math.round(score * 100);
   return `${match ? "match" : "no match"}, ${percent} %`;
 }
@@ -83,13 +84,16 @@ async function ask(image, offset = 0) {
   if (offset === 0) $("results-title").textContent = summary(answer);
 }
 
-function summary({ results, total, took_ms: ms }) {
+function summary({ results, total, calibration, took_ms: ms }) {
   if (!total) return "The gallery is empty. Add some images first.";
   const all = `${total.toLocaleString()} images (${ms.toFixed(0)} ms)`;
   // The nearest comes first: when it is no match, none is.
-  return results[0]?.match === false
+  const found = results[0]?.match === false
     ? `No match in ${all}. These are the nearest all the same.`
     : `Most alike first, of ${all}`;
+  return calibration === "model"
+    ? `${found.replace(/\.$/, "")}. Verdicts are not calibrated for this gallery: it has too few labelled images.`
+    : found;
 }
 
 // The gallery, until something is asked: whoever is quick asks before the page knows its gallery.

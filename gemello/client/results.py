@@ -56,11 +56,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Results ascending by distance. ``match`` says whether any is one; ``total`` what was searched."""
+    """Results ascending by distance. ``match`` says whether any is one; ``total`` what was searched.
+
+    ``calibration`` says what the verdicts rest on: distances in this gallery, or the model's own
+    validation images, which promise nothing for images of another kind; None when there are none.
+    """
 
     query: Query
     results: list[Result]
     match: bool | None
+    calibration: Literal["gallery", "model"] | None
     total: int
     offset: int
     next_offset: int | None
@@ -138,6 +143,7 @@ class Comparison:
     distance: float
     score: float | None
     match: bool | None
+    calibration: Literal["gallery", "model"] | None
     model: Model
 
 

@@ -22,6 +22,7 @@ class Searches(Connection):
         offset: int = 0,
         max_distance: float | None = None,
         min_score: float | None = None,
+        match_false_alarms: float | None = None,
         filter: Filter | None = None,  # noqa: A002
         group_by: str | None = None,
         flip: bool = False,
@@ -34,17 +35,27 @@ class Searches(Connection):
         combine: distance from the nearest of several images ("best") or from their average ("mean")
         top_k, offset: how many results, from which on
         max_distance, min_score: leave out what is farther away, or less likely a match
+        match_false_alarms: of the queries without a match, the part that may be told of one; None
+            for what the service is set to
         filter: metadata keys, ``label`` and ``filename`` with values or operators, as in docs/api.md
         group_by: only the nearest image of each value of this key
         flip: find mirror images, too
         embeddings: with the vectors of the query and the results
 
         Each result has ``distance``, ``score`` (the probability of a match) and ``match`` (whether it is
-        near enough to be called one), None with a model that is not calibrated; ``match`` of the whole
-        answer is False when nothing in the gallery is one. Raises ``ApiError`` and ``Unreachable``.
+        near enough to be called one), None without a calibration; ``match`` of the whole answer is
+        False when nothing in the gallery is one, and ``calibration`` says what the verdicts rest on. Raises ``ApiError`` and ``Unreachable``.
         """
         ranking = Ranking(
-            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+            top_k,
+            offset,
+            max_distance,
+            min_score,
+            match_false_alarms,
+            filter,
+            group_by,
+            flip,
+            embeddings,
         )
         return self.run(searches.search(like, unlike, box, combine, ranking))
 
@@ -56,6 +67,7 @@ class Searches(Connection):
         offset: int = 0,
         max_distance: float | None = None,
         min_score: float | None = None,
+        match_false_alarms: float | None = None,
         filter: Filter | None = None,  # noqa: A002
         group_by: str | None = None,
         flip: bool = False,
@@ -66,7 +78,15 @@ class Searches(Connection):
         A file that is not an image is an item with an error. Raises ``ApiError`` and ``Unreachable``.
         """
         ranking = Ranking(
-            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+            top_k,
+            offset,
+            max_distance,
+            min_score,
+            match_false_alarms,
+            filter,
+            group_by,
+            flip,
+            embeddings,
         )
         return self.run(searches.search_batch(images, ranking))
 
@@ -78,6 +98,7 @@ class Searches(Connection):
         offset: int = 0,
         max_distance: float | None = None,
         min_score: float | None = None,
+        match_false_alarms: float | None = None,
         filter: Filter | None = None,  # noqa: A002
         group_by: str | None = None,
         flip: bool = False,
@@ -88,7 +109,15 @@ class Searches(Connection):
         The options are those of ``search``. Raises ``ApiError`` and ``Unreachable``.
         """
         ranking = Ranking(
-            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+            top_k,
+            offset,
+            max_distance,
+            min_score,
+            match_false_alarms,
+            filter,
+            group_by,
+            flip,
+            embeddings,
         )
         return self.run(searches.similar(image_id, ranking))
 
@@ -99,12 +128,20 @@ class Searches(Connection):
         """
         return self.run(searches.embed(images))
 
-    def compare(self, first: Picture | str, second: Picture | str) -> results.Comparison:
+    def compare(
+        self,
+        first: Picture | str,
+        second: Picture | str,
+        *,
+        match_false_alarms: float | None = None,
+    ) -> results.Comparison:
         """Return how alike two images are: paths, bytes or ids of stored images.
+
+        match_false_alarms: as in a search, among a hundred images
 
         Raises ``ApiError`` and ``Unreachable``.
         """
-        return self.run(searches.compare(first, second))
+        return self.run(searches.compare(first, second, match_false_alarms))
 
     def duplicates(
         self, *, max_distance: float = 0.25, limit: int = 100, offset: int = 0
@@ -131,13 +168,22 @@ class AsyncSearches(AsyncConnection):
         offset: int = 0,
         max_distance: float | None = None,
         min_score: float | None = None,
+        match_false_alarms: float | None = None,
         filter: Filter | None = None,  # noqa: A002
         group_by: str | None = None,
         flip: bool = False,
         embeddings: bool = False,
     ) -> results.SearchAnswer:
         ranking = Ranking(
-            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+            top_k,
+            offset,
+            max_distance,
+            min_score,
+            match_false_alarms,
+            filter,
+            group_by,
+            flip,
+            embeddings,
         )
         return await self.run(searches.search(like, unlike, box, combine, ranking))
 
@@ -150,13 +196,22 @@ class AsyncSearches(AsyncConnection):
         offset: int = 0,
         max_distance: float | None = None,
         min_score: float | None = None,
+        match_false_alarms: float | None = None,
         filter: Filter | None = None,  # noqa: A002
         group_by: str | None = None,
         flip: bool = False,
         embeddings: bool = False,
     ) -> results.BatchAnswer:
         ranking = Ranking(
-            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+            top_k,
+            offset,
+            max_distance,
+            min_score,
+            match_false_alarms,
+            filter,
+            group_by,
+            flip,
+            embeddings,
         )
         return await self.run(searches.search_batch(images, ranking))
 
@@ -169,13 +224,22 @@ class AsyncSearches(AsyncConnection):
         offset: int = 0,
         max_distance: float | None = None,
         min_score: float | None = None,
+        match_false_alarms: float | None = None,
         filter: Filter | None = None,  # noqa: A002
         group_by: str | None = None,
         flip: bool = False,
         embeddings: bool = False,
     ) -> results.SearchAnswer:
         ranking = Ranking(
-            top_k, offset, max_distance, min_score, filter, group_by, flip, embeddings
+            top_k,
+            offset,
+            max_distance,
+            min_score,
+            match_false_alarms,
+            filter,
+            group_by,
+            flip,
+            embeddings,
         )
         return await self.run(searches.similar(image_id, ranking))
 
@@ -184,8 +248,14 @@ class AsyncSearches(AsyncConnection):
         return await self.run(searches.embed(images))
 
     @same_doc_as(Searches.compare)
-    async def compare(self, first: Picture | str, second: Picture | str) -> results.Comparison:
-        return await self.run(searches.compare(first, second))
+    async def compare(
+        self,
+        first: Picture | str,
+        second: Picture | str,
+        *,
+        match_false_alarms: float | None = None,
+    ) -> results.Comparison:
+        return await self.run(searches.compare(first, second, match_false_alarms))
 
     @same_doc_as(Searches.duplicates)
     async def duplicates(

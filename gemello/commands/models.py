@@ -139,7 +139,8 @@ def _fields(bundle: "Bundle") -> dict[str, object]:
         "imported from": manifest.training.get("imported", {}).get("file"),
         "input": f"{manifest.input_size} px, {manifest.preprocessing.resize}",
         "dimension": manifest.dimension,
-        "match": calibration and f"up to distance {calibration.threshold:.3f}",
+        "calibrated": calibration
+        and f"on {calibration.images} images of {calibration.classes} classes",
         "adapted from": base and f"{base.model}, to {base.images:,} images of a gallery",
         "measured": evaluation and evaluation.protocol,
         **{name: f"{value:.4f}" for name, value in figures.items()},

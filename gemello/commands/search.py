@@ -58,6 +58,14 @@ def register(app: typer.Typer) -> None:
                 dir_okay=False,
             ),
         ] = None,
+        match_false_alarms: Annotated[
+            float | None,
+            typer.Option(
+                min=0.000001,
+                max=0.5,
+                help="Part of the queries without a match that may be told of one.",
+            ),
+        ] = None,
         url: Url = DEFAULT,
         key: Key = None,
         as_json: Json = False,
@@ -77,6 +85,7 @@ def register(app: typer.Typer) -> None:
                 offset=offset,
                 max_distance=max_distance,
                 min_score=min_score,
+                match_false_alarms=match_false_alarms,
                 filter=parsed_filter(filter_),
                 group_by=group_by,
                 flip=flip,
@@ -114,5 +123,9 @@ def _show(answer: SearchAnswer, name: str, *, filtered: bool) -> None:
             result.id,
         )
     if answer.match is False:
-        typer.echo("No match: the nearest images are farther than the model's threshold.")
+        typer.echo("No match: images that do not match come as near as the nearest of these.")
+    if answer.calibration == "model":
+        typer.echo(
+            "The verdicts are not calibrated for this gallery: it has too few labelled images."
+        )
     Console().print(table, markup=False)

@@ -201,23 +201,3 @@ def test_a_stop_while_indexing_is_quick_and_keeps_what_was_done(
     assert time.monotonic() - start < 5
     with running(indexing) as service:
         assert len(service.gallery) == 200
-
-
-def test_the_score_follows_the_calibration(settings: Settings, tmp_path: Path) -> None:
-    with running(settings) as service:
-        scores = [service.active.model.manifest.score(distance) for distance in (0.0, 0.5, 2.0)]
-        assert [service.active.model.manifest.match(distance) for distance in (0.0, 0.4, 0.5)] == [
-            True,
-            True,
-            False,
-        ]
-    assert scores == pytest.approx([0.98201, 0.5, 0.0000061], rel=1e-2)
-    publish_tiny(tmp_path / "plain", calibrated=False)
-    with running(changed(settings, model_store=tmp_path / "plain")) as service:
-        assert service.active.model.manifest.score(0.5) is None
-        assert service.active.model.manifest.match(0.5) is None
-
-
-def test_a_wild_distance_has_a_score_all_the_same(settings: Settings) -> None:
-    with running(settings) as service:
-        assert service.active.model.manifest.score(1000) == pytest.approx(0)

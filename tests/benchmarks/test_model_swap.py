@@ -45,6 +45,7 @@ def answer(distance: float, *embeddings: list[float]) -> SearchAnswer:
         query=Query(None, 1, 1, embedding=[0.0, 0.0]),
         results=results,
         match=None,
+        calibration=None,
         total=len(results),
         offset=0,
         next_offset=None,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.bundle.encoder import Encoder
+from app.gallery.calibration import Calibrator
 from app.gallery.gallery import Gallery
 from app.gallery.new_image import NewImage
 from app.gallery.query import Options, Query, SearchPage
@@ -70,7 +71,13 @@ def opened(
         decoder=decoder,
         metrics=metrics,
     )
-    searcher = Searcher(store=stores.gallery, active=active, embedder=embedder, metrics=metrics)
+    searcher = Searcher(
+        store=stores.gallery,
+        active=active,
+        embedder=embedder,
+        calibrator=Calibrator(stores.gallery),
+        metrics=metrics,
+    )
     try:
         yield Parts(
             gallery=gallery,

@@ -12,8 +12,19 @@ from openvino import opset13 as ops
 
 from app.bundle import model_store
 from app.bundle.manifest import Backbone, Calibration, Manifest, Preprocessing, model_id
+from app.bundle.tail import Tail, allowed
 
 SIZE, DIMENSION = 32, 48
+REACH = 0.4
+"""Up to this distance a result is a match at one false alarm in twenty queries, however many images."""
+CALIBRATION = Calibration(
+    tail=Tail(images=100, distance=REACH * allowed(0.05) ** (-1 / 4), power=4, size_power=0),
+    spread=1e-6,
+    intercept=-3,
+    slope=-1,
+    images=300,
+    classes=100,
+)
 
 
 def publish_tiny(
@@ -33,7 +44,7 @@ def publish_tiny(
             backbone=Backbone(name="pooling", weights="none", licence="Apache-2.0"),
             training={},
             data={},
-            calibration=Calibration(intercept=4, slope=-8, threshold=0.4) if calibrated else None,
+            calibration=CALIBRATION if calibrated else None,
             files=files,
             model_id=model_id(files, SIZE, Preprocessing()),
         )

@@ -1,30 +1,31 @@
-"""Distance → probability of a match, and the distance below which a result is called one.
+"""What distances mean: how near non-matching images come, and how probable a match is.
+
+**The tail** of the distances between validation images of different classes is fitted by
+``app.bundle.calibration``, as the service fits that of a gallery.
 
 **Pairs.** A ``score`` is read beside the results of a search, so it is made right for them. The
-labelled images are dealt, whole classes at a time, into galleries of up to ``GALLERY`` images, at
-most ``PER_CLASS`` of a class; every image is searched in the rest of its gallery, and with each of
-its first ``TOP_K`` answers makes a pair, which matches when both have the same label. How probable
-a match is at a distance depends on how many images compete for the first ranks: in a larger gallery more
-strangers come as near. So the size is kept with the calibration, and checked with the same.
+labelled images are dealt, whole classes at a time, into galleries of several sizes, at most
+``PER_CLASS`` of a class. Every image of a gallery is searched in the rest of it, and as many
+images of other classes, which have no match there; each of a query's first ``TOP_K`` answers is a
+pair, which matches when both have the same label.
 
-**Form.** Platt's logistic function of the distance or of its square, whichever is likelier. Were
-the differences of a match and of strangers both Gaussian, the square would be exact.
-
-**Threshold.** Any two images with different labels, drawn at random: of such pairs 1 % are at the
-threshold or nearer. It does not depend on a gallery's size.
+**Form.** Platt's logistic function of the logarithm of the non-matching images that are to be
+expected as near, among as many images. So it holds for any number of them.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from app.bundle.calibration import MIN_IMAGES, fit_tail, spread
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Calibration
+from app.bundle.margins import codes_of
+from app.bundle.tail import Tail
 from app.index.flat import FlatIndex
 
 Floats = npt.NDArray[np.float64]
@@ -34,25 +35,23 @@ Indices = npt.NDArray[np.int64]
 Explain = Callable[[str], None]
 
 TOP_K = 10
-GALLERY = 1000
+GALLERIES = (30, 100, 300, 1000)
 PER_CLASS = 20
-FALSE_POSITIVE_RATE = 0.01
-POWERS: tuple[Literal[1, 2], ...] = (1, 2)
 MIN_CLASSES = 5
 MIN_PAIRS = 20
 
-_MAX_QUERIES = 5000
-_RANDOM_PAIRS = 200_000
-_CHUNK = 4096
+_MAX_QUERIES = 2000
+# Images whose distances are looked at for the tail.
+_TAIL_IMAGES = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Distances float64 [M] of pairs, whether each is a match [M], and the largest gallery."""
+    """Distances float64 [M] of pairs, whether each is a match [M], and the images searched [M]."""
 
     distances: Floats
     matches: Matches
-    gallery: int
+    images: Indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +71,17 @@ def calibrate(
     None when they are too few, or when a smaller distance does not make a match likelier; ``explain`` is
     told which, in one sentence.
     """
-    if len(np.unique(labels)) < MIN_CLASSES:
+    classes = len(np.unique(labels))
+    if classes < MIN_CLASSES:
         explain(f"Fewer than {MIN_CLASSES} validation classes, so distances are not calibrated.")
+        return None
+    order = np.random.default_rng(seed).permutation(len(labels))[:_TAIL_IMAGES]
+    tail = fit_tail(vectors[order], codes_of(labels[order].tolist()))
+    if tail is None:
+        explain(
+            f"{len(labels)} validation images; to calibrate distances takes {MIN_IMAGES} that "
+            "differ."
+        )
         return None
     pairs = search_pairs(vectors, labels, seed)
     matches = int(pairs.matches.sum())
@@ -83,19 +91,30 @@ def calibrate(
             f"{len(pairs.matches) - matches} others; to calibrate distances takes {MIN_PAIRS} of each."
         )
         return None
-    fits = {power: fit_platt(pairs.distances**power, pairs.matches) for power in POWERS}
-    power = min(POWERS, key=lambda power: fits[power].loss)
-    if fits[power].slope >= 0:
+    fit = fit_platt(log_expected(tail, pairs), pairs.matches)
+    if fit.slope >= 0:
         explain("Nearer validation images match no more often, so distances are not calibrated.")
         return None
-    strangers = non_match_distances(vectors, labels, seed)
     return Calibration(
-        intercept=round(fits[power].intercept, 5),
-        slope=round(fits[power].slope, 5),
-        power=power,
-        threshold=round(float(np.quantile(strangers, FALSE_POSITIVE_RATE)), 5),
-        false_positive_rate=FALSE_POSITIVE_RATE,
-        gallery=pairs.gallery,
+        tail=tail,
+        spread=round(spread(vectors[order]), 6),
+        intercept=round(fit.intercept, 5),
+        slope=round(fit.slope, 5),
+        images=len(labels),
+        classes=classes,
+    )
+
+
+def log_expected(tail: Tail, pairs: Pairs) -> Floats:
+    """Return ``tail.log_expected`` of each pair, float64 [M]; that of a copy is finite, too."""
+    return np.array(
+        [
+            tail.log_expected(max(distance, 1e-6), images)
+            for distance, images in zip(
+                pairs.distances.tolist(), pairs.images.tolist(), strict=True
+            )
+        ],
+        np.float64,
     )
 
 
@@ -104,19 +123,18 @@ def calibration_error(
 ) -> float | None:
     """Return the expected calibration error on test classes, embeddings float32 [N, D] and labels [N].
 
-    The pairs are made as for the fit, in galleries of the size that the fit had, as far as there
-    are images for it. None without two classes.
+    The pairs are made as for the fit. None where there are too few classes for any.
     """
-    if len(np.unique(labels)) < 2:
+    pairs = search_pairs(vectors, labels, seed)
+    if not len(pairs.distances):
         return None
-    pairs = search_pairs(vectors, labels, seed, calibration.gallery or GALLERY)
-    probabilities = match_probabilities(calibration, pairs.distances)
+    probabilities = match_probabilities(calibration, pairs)
     return round(expected_calibration_error(probabilities, pairs.matches), 4)
 
 
-def match_probabilities(calibration: Calibration, distances: Floats) -> Floats:
-    """Return ``calibration.probability`` of distances [M]."""
-    logits = calibration.intercept + calibration.slope * distances**calibration.power
+def match_probabilities(calibration: Calibration, pairs: Pairs) -> Floats:
+    """Return ``calibration.probability`` of pairs, float64 [M]."""
+    logits = calibration.intercept + calibration.slope * log_expected(calibration.tail, pairs)
     return np.asarray(expit(logits), np.float64)
 
 
@@ -159,30 +177,56 @@ def fit_platt(values: Floats, matches: Matches) -> Platt:
     return Platt(float(fit.x[0]) - slope * middle, slope, float(fit.fun))
 
 
-def search_pairs(vectors: Vectors, labels: Labels, seed: int, gallery: int = GALLERY) -> Pairs:
+def search_pairs(vectors: Vectors, labels: Labels, seed: int) -> Pairs:
     """Return the pairs that searches show, as above. Vectors are float32 [N, D], labels [N].
 
-    At most 5000 queries, in galleries of up to ``gallery`` images; memory holds one gallery.
+    At most 2000 queries with a match, and as many without, for each size; memory holds one gallery.
     """
+    rng = np.random.default_rng(seed)
+    found = [
+        _first_answers(vectors, labels, gallery, rng)
+        for size in GALLERIES
+        if size <= len(labels) / 2
+        for gallery in _some(deal(labels, size, rng))
+    ]
+    if not found:
+        return Pairs(np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
+    return Pairs(
+        np.concatenate([pairs.distances for pairs in found]),
+        np.concatenate([pairs.matches for pairs in found]),
+        np.concatenate([pairs.images for pairs in found]),
+    )
+
+
+def _some(galleries: Iterator[Indices]) -> Iterator[Indices]:
+    """Galleries of one size, as long as they do not give more queries than wanted."""
+    queries = 0
+    for gallery in galleries:
+        queries += len(gallery)
+        if queries > max(_MAX_QUERIES, len(gallery)):
+            return
+        yield gallery
+
+
+def _first_answers(
+    vectors: Vectors, labels: Labels, gallery: Indices, rng: np.random.Generator
+) -> Pairs:
+    """The pairs of one gallery's own images, and of as many of other classes."""
+    others = np.flatnonzero(~np.isin(labels.astype(str), np.unique(labels[gallery].astype(str))))
+    queries = np.concatenate([gallery, rng.permutation(others)[: len(gallery)]])
+    flat = FlatIndex(vectors.shape[1])
+    flat.add([f"{index:012d}" for index in gallery], vectors[gallery])
+    answers, nearest = flat.search(vectors[queries], min(TOP_K + 1, len(gallery)))
     distances: list[Floats] = []
     matches: list[Matches] = []
-    queries = largest = 0
-    for indices in deal(labels, gallery, np.random.default_rng(seed)):
-        if queries + len(indices) > max(_MAX_QUERIES, len(indices)):
-            break
-        queries, largest = queries + len(indices), max(largest, len(indices))
-        flat = FlatIndex(vectors.shape[1])
-        flat.add([f"{index:012d}" for index in indices], vectors[indices])
-        answers, nearest = flat.search(vectors[indices], min(TOP_K + 1, len(indices)))
-        for index, row, apart in zip(indices, answers, nearest, strict=True):
-            others = np.array([int(answer) for answer in row], np.int64)
-            # Among equals its own vector may stand anywhere, or not at all.
-            first = np.flatnonzero(others != index)[:TOP_K]
-            distances.append(apart[first].astype(np.float64))
-            matches.append(labels[others[first]] == labels[index])
-    if not distances:
-        return Pairs(np.empty(0), np.empty(0, bool), 0)
-    return Pairs(np.concatenate(distances), np.concatenate(matches).astype(bool), largest)
+    for index, row, apart in zip(queries, answers, nearest, strict=True):
+        found = np.array([int(answer) for answer in row], np.int64)
+        # Among equals its own vector may stand anywhere, or not at all.
+        first = np.flatnonzero(found != index)[:TOP_K]
+        distances.append(apart[first].astype(np.float64))
+        matches.append(np.asarray(labels[found[first]] == labels[index], bool))
+    every = np.concatenate(distances)
+    return Pairs(every, np.concatenate(matches), np.full(len(every), len(gallery), np.int64))
 
 
 def deal(labels: Labels, size: int, rng: np.random.Generator) -> Iterator[Indices]:
@@ -207,17 +251,3 @@ def deal(labels: Labels, size: int, rng: np.random.Generator) -> Iterator[Indice
         gallery += indices
     if gallery and (not full or len(gallery) >= 0.9 * size):
         yield np.array(gallery, np.int64)
-
-
-def non_match_distances(vectors: Vectors, labels: Labels, seed: int) -> Floats:
-    """Return Euclidean distances of random pairs with different labels; at most 200,000, unordered."""
-    rng = np.random.default_rng(seed)
-    first, second = rng.integers(len(labels), size=(2, _RANDOM_PAIRS))
-    different = np.asarray(labels[first] != labels[second], bool)
-    first, second = first[different], second[different]
-    distances = np.empty(len(first))
-    for start in range(0, len(first), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        apart = vectors[first[rows]].astype(np.float64) - vectors[second[rows]]
-        distances[rows] = np.sqrt((apart**2).sum(axis=1))
-    return distances

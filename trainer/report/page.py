@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from trainer.errors import ReportError
 from trainer.evaluate.bootstrap import RESAMPLES
 from trainer.evaluate.comparison import compare
+from trainer.evaluate.false_alarms import false_alarms
 from trainer.evaluate.measurement import on_same_queries
 from trainer.report import scatter
 from trainer.report.classes import class_table
@@ -77,6 +78,7 @@ def render(report: Report, drawings: Drawings, thumbnails: Thumbnails) -> str:
         few=too_few_classes(report.after),
         curves=[_shown(drawn) for drawn in drawings.curves],
         distances=[_shown(drawn) for drawn in drawings.distances],
+        false_alarms=_false_alarms(report),
         recall=_shown(drawings.recall),
         classes=class_table(report),
         sheets=sheets(report, thumbnails),
@@ -115,6 +117,20 @@ def _map(drawn: DrawnMap) -> dict[str, Any]:
         data_uri(scatter.webp(image), "image/webp") for image in (drawn.light, drawn.dark)
     )
     return {"light": light, "dark": dark, "images": drawn.images}
+
+
+def _false_alarms(report: Report) -> list[tuple[str, str, str, str]]:
+    """Rows of the table of false alarms, of the measured gallery's images; text."""
+    after = report.after
+    rows = false_alarms(report.calibration, after.gallery_embeddings, after.gallery_labels, seed=0)
+    return [
+        (f"{row.images:,}", f"{row.queries:,}", _percent(row.model), _percent(row.gallery))
+        for row in rows
+    ]
+
+
+def _percent(part: float | None) -> str:
+    return "–" if part is None else f"{100 * part:.1f} %"
 
 
 def _counts(report: Report) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.metrics import roc_auc_score
 
+from app.bundle.tail import allowed
+from trainer.evaluate.false_alarms import RATE
 from trainer.evaluate.measurement import Measurement
 from trainer.report.content import Report
 from trainer.report.theme import Theme, figure, label
@@ -73,12 +75,15 @@ def distances(report: Report) -> list[Plot]:
     plots = []
     drawn = [m.pairs for m, _ in _measured(report)]
     farthest = [float(d.max()) for p in drawn for d in (p.positive, p.negative) if len(d)]
-    top = max(*farthest, report.calibration.threshold if report.calibration else 0) or 1.0
+    searched = len(report.after.gallery_paths)
+    tail = report.calibration.tail if report.calibration else None
+    reach = tail.reach(allowed(RATE), searched) if tail else None
+    top = max(*farthest, reach or 0) or 1.0
     for measurement, name in _measured(report):
         if not len(measurement.pairs.positive) or not len(measurement.pairs.negative):
             continue
         after = measurement is report.after
-        threshold = report.calibration.threshold if after and report.calibration else None
+        threshold = reach if after else None
         caption = (
             f"A match is nearer than a non-match in {100 * separation(measurement):.1f} % of draws."
         )
@@ -88,8 +93,9 @@ def distances(report: Report) -> list[Plot]:
                 for d in (measurement.pairs.positive, measurement.pairs.negative)
             ]
             caption += (
-                f" Below the calibrated threshold {threshold:.3f} lie {below[0]:.1f} % of the "
-                f"matches and {below[1]:.1f} % of the non-matches."
+                f" Up to distance {threshold:.3f} the model's calibration calls a result of a search "
+                f"among {searched:,} images a match: {below[0]:.1f} % of the matches and "
+                f"{below[1]:.2g} % of the non-matches lie below."
             )
         plots.append(
             Plot(

@@ -6,7 +6,6 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from app.bundle.encoder import Vectors
-from app.bundle.manifest import Manifest
 from app.gallery.query import Match
 from app.storage.records import ImageRecord
 
@@ -52,19 +51,20 @@ class Result(_StoredImage):
     rank: int = Field(description="1 is the nearest.")
     distance: float = Field(description="Euclidean distance between the embeddings.")
     score: float | None = Field(
-        description="Probability of a match, from the model's calibration; null without one."
+        description="Probability of a match, given the number of images searched; null without a "
+        "model's calibration."
     )
     match: bool | None = Field(
-        description="Whether the distance is within the model's threshold for a match, which one "
-        "in a hundred unrelated pairs passes; null without a calibration."
+        description="Whether this is called a match: of the queries that have none in the gallery, "
+        "the part `match_false_alarms` is told of one; null without a calibration."
     )
     group: str | int | float | bool | None = Field(
         None, description="The value of `group_by` that this image stands for."
     )
 
     @classmethod
-    def of(cls, match: Match, model: Manifest) -> Self:
-        """Describe what ``model`` found."""
+    def of(cls, match: Match) -> Self:
+        """Describe what was found."""
         image = Image.of(match.image, match.vector)
         return cls(
             id=image.id,
@@ -81,7 +81,7 @@ class Result(_StoredImage):
             embedding=image.embedding,
             rank=match.rank,
             distance=match.distance,
-            score=model.score(match.distance),
-            match=model.match(match.distance),
+            score=match.score,
+            match=match.match,
             group=match.group,
         )

@@ -40,7 +40,9 @@ class Model(ModelIdentity):
     dimension: int
     input_size: int
     backbone: str = Field(examples=["efficientnet_lite0"])
-    calibrated: bool = Field(description="Whether its results have scores.")
+    calibrated: bool = Field(
+        description="Whether it brings a calibration, so that its results have scores."
+    )
     metrics: dict[str, float] | None = Field(
         description="Retrieval figures of the published model on its test classes; of an adapted one, "
         "on labelled images of the gallery that it was adapted to."

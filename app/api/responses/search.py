@@ -1,14 +1,14 @@
 """The gallery in order of distance, and what else a model says of uploaded images."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field
 
 from app.api.responses.images import Result
 from app.api.responses.models import ModelInfo
 from app.api.responses.problems import ItemError
-from app.bundle.manifest import Manifest
 from app.errors import ImageError
+from app.gallery import query as domain
 from app.gallery.query import Embeddings, SearchPage
 from app.inference.embedder import Embedded
 
@@ -38,8 +38,13 @@ class _Ranking(BaseModel):
     query: Query = Field(description="The image that was searched for; the first of several.")
     results: list[Result] = Field(description="Ascending by distance, ties by id.")
     match: bool | None = Field(
-        description="Whether anything in the ranking is a match; false when nothing is left of it, "
+        description="Whether any of the first ten of the ranking, or of this page, is a match; false when nothing is left of it, "
         "null without a calibration."
+    )
+    calibration: Literal["gallery", "model"] | None = Field(
+        description="What the verdicts are calibrated by: distances between images of this gallery "
+        "(`gallery`), or the model's own validation images (`model`): then nothing is promised for "
+        "images of another kind. Null: there are no verdicts."
     )
     total: int = Field(description="Images that were searched: those that the filter allows.")
     offset: int
@@ -52,8 +57,9 @@ class Page(_Ranking):
         """Describe a page of the ranking."""
         return cls(
             query=query,
-            results=[Result.of(match, page.model) for match in page.matches],
-            match=_any_match(page),
+            results=[Result.of(match) for match in page.matches],
+            match=page.match,
+            calibration=page.calibration,
             total=page.total,
             offset=page.offset,
             next_offset=page.next_offset,
@@ -72,6 +78,7 @@ class SearchAnswer(_Ranking):
             query=shown.query,
             results=shown.results,
             match=shown.match,
+            calibration=shown.calibration,
             total=shown.total,
             offset=shown.offset,
             next_offset=shown.next_offset,
@@ -137,23 +144,26 @@ class EmbedAnswer(BaseModel):
 class Comparison(BaseModel):
     distance: float = Field(description="Euclidean distance between the embeddings.")
     score: float | None = Field(
-        description="Probability of a match, from the model's calibration; null without one."
+        description="Probability of a match; null without a model's calibration."
     )
-    match: bool | None = Field(description="Whether the distance is within the threshold.")
+    match: bool | None = Field(
+        description="Whether this is called a match, as a search among 100 images would call it; null without a "
+        "calibration."
+    )
+    calibration: Literal["gallery", "model"] | None = Field(
+        description="What the verdicts are calibrated by: distances between images of this gallery "
+        "(`gallery`), or the model's own validation images (`model`): then nothing is promised for "
+        "images of another kind. Null: there are no verdicts."
+    )
     model: ModelInfo
 
     @classmethod
-    def of(cls, distance: float, model: Manifest) -> Self:
-        """Describe what ``model`` makes of two images at this distance."""
+    def of(cls, found: domain.Comparison) -> Self:
+        """Describe how alike two images are."""
         return cls(
-            distance=distance,
-            score=model.score(distance),
-            match=model.match(distance),
-            model=ModelInfo.of(model),
+            distance=found.distance,
+            score=found.verdict.score(found.distance),
+            match=found.verdict.match(found.distance),
+            calibration=found.verdict.source,
+            model=ModelInfo.of(found.model),
         )
-
-
-def _any_match(page: SearchPage) -> bool | None:
-    if page.nearest is not None:
-        return page.model.match(page.nearest)
-    return None if page.model.calibration is None else False

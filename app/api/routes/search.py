@@ -3,7 +3,6 @@
 import time
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.api import requests, responses
@@ -133,6 +132,5 @@ def compare(
     """Answer the distance between two images, uploaded or stored, and whether they match."""
     if len(form.images) + len(form.id) != 2:
         raise ParameterInvalid("images", "send two images, or ids of stored ones, in all")
-    embeddings = searcher.embed([*limits.read_all(form.images), *form.id])
-    first, second = (image.vectors[0].astype(np.float64) for image in embeddings.good())
-    return responses.Comparison.of(float(np.linalg.norm(first - second)), embeddings.model)
+    compared = searcher.compare([*limits.read_all(form.images), *form.id], form.match_false_alarms)
+    return responses.Comparison.of(compared)

@@ -98,6 +98,10 @@ class LocalGalleryStore:
         with self._database.reading() as db:
             return rows.records_after(db, after, limit, where)
 
+    def sample(self, count: int) -> list[ImageRecord]:
+        with self._database.reading() as db:
+            return rows.sampled_records(db, count)
+
     def count(self, where: Filter | None = None) -> int:
         if where is not None:
             return len(self._allowed(where).ids)

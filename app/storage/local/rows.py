@@ -1,6 +1,7 @@
 """Records and vectors as rows of the gallery's tables. Pure functions of a connection."""
 
 import json
+import random
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -97,6 +98,32 @@ def records_without_vector(
         (after, model_id, limit),
     )
     return [_record(row) for row in rows]
+
+
+def sampled_records(db: sqlite3.Connection, count: int) -> list[ImageRecord]:
+    """Return about ``count`` records in random order, the same for the same table.
+
+    Where far more positions are in use than are wanted, some are drawn, and the next record behind
+    each is taken: the effort is that of ``count`` look-ups, however long the table is.
+    """
+    first, last = db.execute("SELECT min(position), max(position) FROM images").fetchone()
+    if first is None:
+        return []
+    draw = random.Random(0)  # noqa: S311
+    if last - first < 4 * count:
+        known = [row[0] for row in db.execute("SELECT position FROM images ORDER BY position")]
+        chosen = draw.sample(known, min(count, len(known)))
+    else:
+        after = "SELECT position FROM images WHERE position >= ? ORDER BY position LIMIT 1"
+        drawn = draw.sample(range(first, last + 1), count)
+        chosen = [db.execute(after, (position,)).fetchone()[0] for position in drawn]
+    records: dict[int, ImageRecord] = {}
+    for start in range(0, len(chosen), _CHUNK):
+        chunk = chosen[start : start + _CHUNK]
+        marks = ",".join("?" * len(chunk))
+        rows = db.execute(f"SELECT {_COLUMNS} FROM images WHERE position IN ({marks})", chunk)  # noqa: S608
+        records.update((row[-1], _record(row)) for row in rows)
+    return [records[position] for position in dict.fromkeys(chosen) if position in records]
 
 
 def ids_where(db: sqlite3.Connection, where: Filter) -> list[str]:

@@ -29,6 +29,7 @@ class Ranking:
     offset: int
     max_distance: float | None
     min_score: float | None
+    match_false_alarms: float | None
     filter: Filter | None
     group_by: str | None
     flip: bool
@@ -41,6 +42,7 @@ class Ranking:
             "offset": self.offset,
             "max_distance": self.max_distance,
             "min_score": self.min_score,
+            "match_false_alarms": self.match_false_alarms,
             "filter": filter_text(self.filter),
             "group_by": self.group_by,
             "flip": "true" if self.flip else None,
@@ -88,14 +90,16 @@ def embed(images: Sequence[Picture]) -> Call[results.EmbedAnswer]:
     return Call("POST", "/embed", decoded_as(results.EmbedAnswer), files=files)
 
 
-def compare(first: Picture | str, second: Picture | str) -> Call[results.Comparison]:
+def compare(
+    first: Picture | str, second: Picture | str, match_false_alarms: float | None
+) -> Call[results.Comparison]:
     images = (first, second)
     ids = [image for image in images if isinstance(image, str)]
     return Call(
         "POST",
         "/compare",
         decoded_as(results.Comparison),
-        data=form_fields({"id": ids}),
+        data=form_fields({"id": ids, "match_false_alarms": match_false_alarms}),
         files=files_of("images", images),
     )
 

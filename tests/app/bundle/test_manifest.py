@@ -1,13 +1,13 @@
 """The manifest's document, and the id that stamps every vector."""
 
-import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from app.bundle.manifest import Calibration, Manifest, Preprocessing, model_id
-from tests.support.tiny_model import publish_tiny
+from app.bundle.manifest import Manifest, Preprocessing, model_id
+from tests.support.tiny_model import CALIBRATION, publish_tiny
 
 FILES = {"openvino/model.xml": "a" * 64, "openvino/model.bin": "b" * 64, "model.keras": "c" * 64}
 
@@ -39,20 +39,21 @@ def test_a_field_that_we_do_not_know_or_allow_is_refused(tiny_store: Path, chang
         Manifest.model_validate({**manifest.model_dump(), **change})
 
 
-def test_a_calibration_of_an_older_manifest_still_holds() -> None:
-    """Version 0.1 wrote these four fields."""
+def test_the_threshold_of_an_older_manifest_counts_as_no_calibration(tiny_store: Path) -> None:
+    """Up to version 0.2 it held for pairs drawn at random, whatever a search covered."""
+    manifest = Manifest.model_validate_json((tiny_store / "tiny/1/manifest.json").read_bytes())
     older = {"intercept": 4.0, "slope": -8.0, "threshold": 0.4, "false_positive_rate": 0.01}
-    calibration = Calibration.model_validate(older)
-    assert calibration.probability(0.5) == pytest.approx(0.5)
-    assert calibration.probability(0.25) == pytest.approx(1 / (1 + math.exp(-2)))
-    assert (calibration.gallery, calibration.calibration_error) == (None, None)
+    read = Manifest.model_validate({**manifest.model_dump(), "calibration": older})
+    assert read.calibration is None
+    assert read == manifest.model_copy(update={"calibration": None})
+    with pytest.raises(ValidationError, match="calibration"):
+        Manifest.model_validate({**manifest.model_dump(), "calibration": {"intercept": 4.0}})
 
 
-def test_a_match_is_what_lies_within_the_threshold() -> None:
-    calibration = Calibration(intercept=4, slope=-8, power=2, threshold=0.4)
-    assert [calibration.matches(d) for d in (0.0, 0.4, 0.4001)] == [True, True, False]
-    assert calibration.probability(0.5) == pytest.approx(1 / (1 + math.exp(-2)))
-    assert calibration.probability(1e6) == 0
+def test_the_probability_falls_with_the_non_matches_expected() -> None:
+    assert CALIBRATION.probability(0) == pytest.approx(1 / (1 + np.exp(-CALIBRATION.intercept)))
+    assert CALIBRATION.probability(-2) == pytest.approx(1 / (1 + np.exp(1)))
+    assert (CALIBRATION.probability(-np.inf), CALIBRATION.probability(1e9)) == (1, 0)
 
 
 def test_the_model_id_changes_with_what_can_change_an_embedding() -> None:

@@ -123,6 +123,7 @@ def test_a_real_answer_survives_the_journey() -> None:
         "query": query,
         "results": [result],
         "match": None,
+        "calibration": "model",
         "total": 1,
         "offset": 0,
         "next_offset": None,

@@ -31,7 +31,7 @@ def test_a_report_is_written_for_any_model(tmp_path: Path, tiny: dict[str, str])
     assert "tiny/2 on data" in written
     assert "class000/broken.png" in written
     assert "class001/copy.png = class001/image00.png, byte for byte" in written
-    assert "Below the calibrated threshold 0.400" in written
+    assert "Up to distance 0.400" in written
 
 
 def test_queries_and_gallery_in_one_folder(tmp_path: Path, tiny: dict[str, str]) -> None:

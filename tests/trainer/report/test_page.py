@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.bundle.manifest import Calibration
 from app.testing import FakeEncoder
 from tests.support.drawings import draw_classes
+from tests.support.tiny_model import CALIBRATION
 from trainer.data.records import read_data
 from trainer.errors import ReportError
 from trainer.evaluate.measurement import Measurement
@@ -79,7 +79,7 @@ def full(measured: Measurement) -> Report:
             {"stage": "network", "loss": 0.1, "active": 0.4, "spread": 0.06, "recall": 0.7},
         ],
         untrained_recall=0.5,
-        calibration=Calibration(intercept=4, slope=-8, threshold=0.4),
+        calibration=CALIBRATION,
         data={
             "counts": {"images": {"train": 1234}},
             "bad": {str(folder / "class000" / "broken.png"): "It cannot be decoded."},
@@ -139,7 +139,8 @@ def test_the_sections_come_in_order(measured: Measurement, page: Page) -> None:
         "Figures",
         "Training",
         "Distances of matches and non-matches",
-        "Below the calibrated threshold 0.400",
+        "Up to distance 0.400 the model's calibration",
+        "False alarms by gallery size",
         "Recall@k Part of the queries",
         "All classes, worst first",
         "Worst queries: mine/1",

@@ -10,7 +10,6 @@ from app.api.responses import images
 from app.api.responses.images import Image, Result
 from app.gallery.query import Match
 from app.storage.records import ImageRecord
-from app.testing import FakeEncoder, described
 from tests.support.paths import ROOT
 
 RECORD = ImageRecord(
@@ -47,15 +46,16 @@ def test_an_image_is_described_by_its_record() -> None:
 
 def test_a_result_is_its_image_and_how_near_it_is() -> None:
     vector = np.array([0.5, 0.25], np.float32)
-    match = Match(rank=2, distance=0.25, image=RECORD, group="runner", vector=vector)
-    model = described(FakeEncoder())
-    assert Result.of(match, model).model_dump() == {
+    match = Match(
+        rank=2, distance=0.25, image=RECORD, score=0.75, match=True, group="runner", vector=vector
+    )
+    assert Result.of(match).model_dump() == {
         **Image.of(RECORD, vector).model_dump(),
         "embedding": [0.5, 0.25],
         "rank": 2,
         "distance": 0.25,
-        "score": model.score(0.25),
-        "match": model.match(0.25),
+        "score": 0.75,
+        "match": True,
         "group": "runner",
     }
 

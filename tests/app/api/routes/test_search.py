@@ -1,5 +1,6 @@
 """POST /search over a real port: order, pages, limits, and every way to get it wrong."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from app.images.prepare import prepare
 from app.testing import FakeEncoder
 from tests.support.images import picture
 from tests.support.serving import in_thread
-from tests.support.tiny_model import publish_tiny
+from tests.support.tiny_model import REACH, publish_tiny
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +54,15 @@ def test_an_answer_has_every_field(filled: httpx.Client) -> None:
     first = body["results"][0]
     assert (first["filename"], first["rank"]) == ("3.png", 1)
     assert first["distance"] < 0.01
-    assert first["score"] == pytest.approx(1 / (1 + np.exp(-4)), abs=0.02)
+    assert first["score"] == pytest.approx(1, abs=0.02)
+    assert body["calibration"] == "model"
     assert first["match"] is True
     assert filled.get(first["image_url"]).content == picture(3)
 
 
-def test_a_result_is_a_match_within_the_models_threshold(filled: httpx.Client) -> None:
+def test_a_result_is_a_match_within_reach_of_the_models_calibration(filled: httpx.Client) -> None:
     results = search(filled, top_k=25).json()["results"]
-    assert [r["match"] for r in results] == [r["distance"] <= 0.4 for r in results]
+    assert [r["match"] for r in results] == [r["distance"] <= REACH for r in results]
     assert [r["match"] for r in results] == [True] + [False] * 24
     nothing = search(filled, picture(113)).json()["results"]
     assert [r["match"] for r in nothing] == [False] * 10, "what is far is shown, too"
@@ -70,8 +72,31 @@ def test_a_model_without_calibration_claims_nothing(settings: Settings, tmp_path
     publish_tiny(tmp_path / "plain", calibrated=False)
     with in_thread(settings.model_copy(update={"model_store": tmp_path / "plain"})) as server:
         server.post("/gallery", files={"images": ("1.png", picture(1))})
-        (result,) = search(server).json()["results"]
+        answer = search(server).json()
+    (result,) = answer["results"]
     assert (result["score"], result["match"]) == (None, None)
+    assert (answer["match"], answer["calibration"]) == (None, None)
+
+
+def test_fewer_false_alarms_miss_more_matches(filled: httpx.Client) -> None:
+    found = [
+        sum(r["match"] for r in search(filled, top_k=25, match_false_alarms=rate).json()["results"])
+        for rate in (0.5, 0.05, 1e-9)
+    ]
+    assert found[0] > found[1] >= found[2]
+    assert search(filled, match_false_alarms=0).status_code == 422
+
+
+def test_labels_calibrate_a_gallery_of_a_hundred_images(settings: Settings) -> None:
+    with in_thread(settings) as server:
+        for start in range(0, 120, 20):
+            files = [("images", (f"{i}.png", picture(i))) for i in range(start, start + 20)]
+            labels = json.dumps([f"class {i // 2}" for i in range(start, start + 20)])
+            assert server.post("/gallery", files=files, data={"labels": labels}).status_code == 201
+            few = start + 20 < 100
+            assert search(server).json()["calibration"] == ("model" if few else "gallery")
+        pair = [("images", ("1.png", picture(1))), ("images", ("2.png", picture(2)))]
+        assert server.post("/compare", files=pair).json()["calibration"] == "gallery"
 
 
 def test_the_whole_gallery_can_be_paged(filled: httpx.Client) -> None:

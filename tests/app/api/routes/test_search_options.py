@@ -224,7 +224,7 @@ def test_embeddings_of_images_can_be_had(filled: httpx.Client) -> None:
 def test_two_images_can_be_compared(filled: httpx.Client) -> None:
     same = filled.post("/compare", files={"images": picture(3)}, data={"id": "id03"}).json()
     assert same["distance"] == pytest.approx(0, abs=1e-4)
-    assert (same["match"], same["score"]) == (True, pytest.approx(0.98, abs=0.01))
+    assert (same["match"], same["score"]) == (True, pytest.approx(1, abs=0.01))
     other = filled.post("/compare", data={"id": ["id03", "id09"]}).json()
     listed = {r["id"]: r["distance"] for r in search(filled, id="id03", top_k=IMAGES)["results"]}
     assert other["distance"] == pytest.approx(listed["id09"], abs=1e-6)
@@ -241,6 +241,8 @@ def test_two_images_can_be_compared(filled: httpx.Client) -> None:
         {"max_distance": "inf"},
         {"min_score": "1.1"},
         {"min_score": "nan"},
+        {"match_false_alarms": "0"},
+        {"match_false_alarms": "0.6"},
         {"combine": "worst"},
         {"include": "everything"},
         {"flip": "sideways"},

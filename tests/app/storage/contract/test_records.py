@@ -132,3 +132,18 @@ def test_what_there_is_is_counted(store: GalleryStore) -> None:
         "2026-01-01",
         "2026-01-03",
     )
+
+
+def test_a_sample_is_from_all_over_the_gallery_and_stays_the_same(store: GalleryStore) -> None:
+    assert store.sample(5) == []
+    names = [f"id{i:04d}" for i in range(900)]
+    put(store, *names)
+    store.delete(names[300:400])
+    drawn = ids(store.sample(50))
+    assert 40 <= len(drawn) == len(set(drawn)) <= 50
+    assert set(drawn) <= set(names) - set(names[300:400])
+    assert min(drawn) < names[200]
+    assert max(drawn) > names[700]
+    assert drawn != sorted(drawn)
+    assert ids(store.sample(50)) == drawn
+    assert sorted(ids(store.sample(2000))) == names[:300] + names[400:]
