@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.bundle.tail import Tail
-
 from app.images.square import Resize
 
 FORMAT_VERSION = 1
