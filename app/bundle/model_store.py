@@ -159,8 +159,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
 
 
-def publish(store: Path, folder: Path) -> Bundle:
-    """Move a finished bundle from ``staging`` into place under its version, and activate it.
+def publish(store: Path, folder: Path, *, activated: bool = True) -> Bundle:
+    """Move a finished bundle from ``staging`` into place under its version, and activate it if asked to.
 
     The files are synced, then renamed in one step. Raises ``ModelCorrupt`` when the manifest
     does not fit the files, ``FileExistsError`` when the version is already published.
@@ -174,7 +174,8 @@ def publish(store: Path, folder: Path) -> Bundle:
         sync(path)
     folder.rename(target)
     sync(target.parent)
-    activate(store, bundle.manifest.name, bundle.manifest.version)
+    if activated:
+        activate(store, bundle.manifest.name, bundle.manifest.version)
     return read(target)
 
 

@@ -24,7 +24,7 @@ Weights = Annotated[Path | None, typer.Option(help="Weights file for the backbon
 Size = Annotated[int, typer.Option(help="Input side in pixels, with --untrained.")]
 
 UNTRAINED = "untrained:"
-_SIZE = 128
+_SIZE = 192
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def named(model: str, store: Path | None) -> Chosen:
 
 
 def untrained_backbone(backbone: str, input_size: int, weights: str | None = None) -> Chosen:
-    """Return pretrained features, pooled and at unit length. Raises ``ConfigError``, ``WeightsError``."""
+    """Return pretrained features at unit length. Raises ``ConfigError``, ``WeightsError``."""
     load_tensorflow()
     from trainer.config import read_config
     from trainer.evaluate.keras_encoder import KerasEncoder
@@ -89,8 +89,7 @@ def untrained_backbone(backbone: str, input_size: int, weights: str | None = Non
 
     given = {"backbone": backbone, "input_size": input_size, "weights": weights}
     config = read_config({"network": given}).network
-    network = build(config.backbone, config.input_size, config.weights)
-    return Chosen(KerasEncoder(network), f"untrained {backbone} at {input_size} px")
+    return Chosen(KerasEncoder(build(config)), f"untrained {backbone} at {input_size} px")
 
 
 def baseline_of(bundle: "Bundle") -> Chosen:
@@ -100,11 +99,9 @@ def baseline_of(bundle: "Bundle") -> Chosen:
     """
     if find_spec("tensorflow") is None:
         raise OptionInvalid("--report", "TensorFlow is not installed")
-    from trainer.config import read_stored
-
     manifest = bundle.manifest
-    weights = read_stored(manifest.training.get("config", {})).network.weights
-    return untrained_backbone(manifest.backbone.name, manifest.input_size, weights)
+    network = manifest.training.get("config", {}).get("network", {})
+    return untrained_backbone(manifest.backbone.name, manifest.input_size, network.get("weights"))
 
 
 def _published(model: str, store: Path | None) -> Chosen:

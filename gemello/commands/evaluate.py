@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
         backbone: Backbone = None,
         untrained: Untrained = False,
         weights: Weights = None,
-        input_size: Size = 128,
+        input_size: Size = 192,
         store: Store = None,
         as_json: Json = False,
     ) -> None:
