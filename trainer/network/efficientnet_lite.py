@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import keras
 import numpy as np
 
-Lite = Literal["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+Lite = Literal["efficientnet_lite0", "efficientnet_lite2"]
 
 # ImageNet's channel mean and standard deviation on 0-255 pixels: what the weights were trained with.
 MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
@@ -21,7 +21,6 @@ STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 # Width and depth of each, relative to Lite0's.
 _SCALES: dict[Lite, tuple[float, float]] = {
     "efficientnet_lite0": (1.0, 1.0),
-    "efficientnet_lite1": (1.0, 1.1),
     "efficientnet_lite2": (1.1, 1.2),
 }
 
