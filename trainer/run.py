@@ -115,7 +115,7 @@ def _saved(checkpoint: Checkpoint, name: str) -> State | None:
 
 
 def _check_agreement(devices: Replicas, state: State | None) -> None:
-    epochs = len(state.values["history"]["epochs"]) if state else 0
+    epochs = len(state.values["epochs"]) if state else 0
     if not replicas.agree(devices.strategy, epochs):
         raise DataError(
             "The workers do not find the same state; --cache must name one folder that all share."

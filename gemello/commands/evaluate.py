@@ -53,12 +53,15 @@ def register(app: typer.Typer) -> None:
         """Measure recall@1/5/10, MAP@R and R-precision with the code that serves.
 
         Examples: `gemello evaluate --model mine --queries q/ --gallery g/` or
-        `gemello evaluate --backbone efficientnet_lite0 --untrained --data photos/`. With
+        `gemello evaluate --backbone efficientnet_lite0 --untrained --data photos/`. Untrained
+        features are whitened on up to 2,000 of the images searched, without their labels. With
         `--report`, a published model is shown beside its untrained backbone.
         """
         check_report("--report", report)
         measured_on = images(data, queries, gallery)
-        chosen = choose(model, backbone, untrained, weights, input_size, store)
+        chosen = choose(
+            model, backbone, untrained, weights, input_size, store, measured_on.searched
+        )
         from trainer.evaluate.comparison import intervals
 
         measurement = measured_on.measure(chosen.encoder)
@@ -122,7 +125,7 @@ def _baseline(chosen: Chosen, measured_on: Images) -> "tuple[Measurement | None,
     if chosen.bundle is None:
         return None, ""
     try:
-        baseline = baseline_of(chosen.bundle)
+        baseline = baseline_of(chosen.bundle, measured_on.searched)
     except (CommandError, GemelloError) as exc:
         say(f"The report has no untrained backbone beside the model: {exc}")
         return None, ""

@@ -65,7 +65,7 @@ def fit(
         if name in heads
     ]
     if config.epochs:
-        _attempt(lambda: fit_network(task, recorder, state))
+        _attempt("network", lambda: fit_network(task, recorder, state))
     if recorder.selected_weights is not None:
         score = partial(_score, network, recorder.validation)
         adapted, tuned = [*pretrained, *heads[ladder.ADAPTED]], recorder.selected_weights
@@ -85,17 +85,25 @@ def _fit_heads(task: Task, recorder: Recorder, held_out: Floats) -> None:
     recorder.heads = untrained_heads(task, features)
     head.set_weights(recorder.heads[ladder.ADAPTED])
     recorder.begin(held_out if len(held_out) else features.some(), task.network.top)
+    objective = task.objective.get_weights()
     if task.config.head_epochs:
-        _attempt(lambda: fit_head(task, recorder, held_out, features))
-        recorder.heads[ladder.HEAD] = head.get_weights()
+        if _attempt("head", lambda: fit_head(task, recorder, held_out, features)):
+            recorder.heads[ladder.HEAD] = head.get_weights()
+        else:
+            # What follows begins as if the head had never been trained.
+            head.set_weights(recorder.heads[ladder.ADAPTED])
+            task.objective.set_weights(objective)
     recorder.save({}, objective=task.objective.get_weights())
 
 
-def _attempt(stage: Callable[[], None]) -> None:
+def _attempt(title: str, stage: Callable[[], None]) -> bool:
+    """Whether ``stage`` came to its end."""
     try:
         stage()
     except TrainingFailed as failure:
-        say(f"{failure} It ends here; what came before is compared all the same.")
+        say(f"{failure} Training of the {title} ends here; what there is without it is compared.")
+        return False
+    return True
 
 
 def _frozen(

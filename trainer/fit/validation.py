@@ -21,7 +21,7 @@ _LIKELY = 0.16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """Of each query [Q]: whether its nearest image is of its ``classes``' class, and its MAP@R."""
+    """Of each query [Q]: whether its nearest image is right, its MAP@R, and its class."""
 
     hits: Hits
     precision: Values
@@ -96,4 +96,5 @@ def likely_better(values: Values, base: Values, classes: npt.NDArray[np.int64]) 
 def _by_class(above: Values | Hits, below: Values | Hits, classes: npt.NDArray[np.int64]) -> Values:
     """The differences summed over each class's queries [C]."""
     codes = np.unique(classes, return_inverse=True)[1]
-    return np.bincount(codes, weights=above.astype(float) - below.astype(float))
+    differences = above.astype(np.float64) - below.astype(np.float64)
+    return np.bincount(codes, weights=differences).astype(np.float64)
