@@ -58,9 +58,7 @@ def measure(
         answers = np.array([picture.label for picture in check.gallery])
     linear = whitening_of(galleries[0])
     if linear is not None:
-        queries, galleries = (
-            [linear(found[0]), *found[1:]] for found in (queries, galleries)
-        )
+        queries, galleries = ([linear(found[0]), *found[1:]] for found in (queries, galleries))
     own = check.gallery is None
     counts = Counter(answers.tolist())
     asked = np.array([counts[label] > own for label in labels.tolist()], bool)

@@ -106,6 +106,7 @@ def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measu
             names=("untrained", chosen.title),
             history=history.get("epochs", []),
             untrained_recall=history.get("untrained_validation_recall@1"),
+            ladder=history.get("ladder", []),
             calibration=manifest.calibration if manifest else None,
             data={
                 "duplicates": duplicates(measurement),

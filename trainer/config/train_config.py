@@ -18,7 +18,9 @@ class TrainConfig(Section):
     head_epochs: int = Field(5, ge=0, description="Epochs of the head alone, on frozen features.")
     epochs: int = Field(12, ge=0, description="Epochs of fine-tuning the whole network.")
     patience: int | None = Field(
-        None, ge=1, description="Epochs without a better MAP@R on the validation classes before it stops."
+        None,
+        ge=1,
+        description="Epochs without a better MAP@R on the validation classes before it stops.",
     )
     data: DataConfig = DataConfig()
     batch: BatchConfig = BatchConfig()

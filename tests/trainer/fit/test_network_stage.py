@@ -16,6 +16,9 @@ from trainer.fit import network_stage, steps
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the")
 
 
+HEAD = {"head/kernel", "head/bias"}
+
+
 def trained(data: Data, **values: object) -> set[str]:
     network, _, _ = fitted(without_validation(data), head_epochs=0, epochs=1, **values)
     before = build(config()).embedder.get_weights()
@@ -30,8 +33,8 @@ def trained(data: Data, **values: object) -> set[str]:
 
 @pytest.mark.usefixtures("eager")
 def test_frozen_stages_stay(data: Data) -> None:
-    everything = {"conv0/kernel", "conv1/kernel", "head/kernel"}
-    expected = {0: everything, 1: everything - {"conv0/kernel"}, -1: {"head/kernel"}}
+    everything = {"conv0/kernel", "conv1/kernel", *HEAD}
+    expected = {0: everything, 1: everything - {"conv0/kernel"}, -1: HEAD}
     for stages, variables in expected.items():
         assert trained(data, frozen_stages=stages) == variables
 
@@ -59,7 +62,7 @@ def test_patience_ends_a_run_that_gets_no_better(
     still = {**STILL, "epochs": 4}
     _, _, history = fitted(data, patience=2, **still)
     assert len(history.epochs) == 3
-    assert "no better validation recall for 2 epochs" in capfd.readouterr().err
+    assert "no better validation figures for 2 epochs" in capfd.readouterr().err
     assert len(fitted(data, **still)[2].epochs) == 4
 
 
