@@ -129,9 +129,14 @@ def test_the_last_weights_are_fine_tuned_unless_they_are_clearly_worse_than_the_
         monkeypatch.setattr(Validation, "scores", scores)
 
     left: list[Weights] = []
+
+    def noted(_: Weights, last: Weights, __: object) -> list[Rung]:
+        left.append(last)
+        return []
+
     monkeypatch.setattr(Recorder, "begin", begun)
     monkeypatch.setattr("trainer.fit.history.clearly_worse", lambda *_: next(verdicts))
-    monkeypatch.setattr(ladder, "averages", lambda _, last, __: left.append(last) or [])
+    monkeypatch.setattr(ladder, "averages", noted)
     # Nothing but the epochs of fine-tuning asks the script.
     monkeypatch.setattr("trainer.fit.training._frozen", unmeasured)
     fit(network, *data, chosen)

@@ -14,7 +14,7 @@ from trainer.errors import NotShownBetter
 from trainer.evaluate.measurement import Measurement
 from trainer.fit import ladder
 from trainer.publish import publication
-from trainer.publish.measure import Retrieval
+from trainer.publish.measure import Retrieval, measure_retrieval
 from trainer.run import train
 
 FEW = {"validation_fraction": 0.3, "test_fraction": 0.3, "epochs": 0}
@@ -44,10 +44,9 @@ def data(tmp_path: Path) -> Path:
 def worse(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trained head is chosen, and finds nothing on the test classes."""
     monkeypatch.setattr(ladder, "choose", lambda rungs: rungs[-1])
-    measure = publication.measure_retrieval
 
     def nothing(*arguments: Any) -> Retrieval:
-        found = measure(*arguments)
+        found = measure_retrieval(*arguments)
         assert found is not None
         return Retrieval(without_a_hit(found.trained), found.untrained)
 
