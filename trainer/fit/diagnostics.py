@@ -73,6 +73,8 @@ def mean_distance(embeddings: npt.NDArray[np.floating]) -> float:
     if len(few) < 2:
         return 0.0
     squared = np.maximum(2 - 2 * few @ few.T, 0)
+    # Rounding leaves something of nothing, and its root is larger.
+    np.fill_diagonal(squared, 0)
     return float(np.sqrt(squared).sum() / (len(few) * (len(few) - 1)))
 
 

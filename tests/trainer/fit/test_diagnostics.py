@@ -107,8 +107,11 @@ def test_a_loss_that_stays_at_the_margin_stops_after_three_epochs() -> None:
     check(stuck[:2])
     with pytest.raises(TrainingFailed, match=r"margin of 0\.1, for 3 .*0\.900.*Check the labels"):
         check(stuck)
+    head = [replace(e, stage="head") for e in stuck]
     with pytest.raises(TrainingFailed, match="at 0"):
-        check([replace(e, stage="head") for e in stuck])
+        check(head, LossConfig(name="triplet", semi_hard_epochs=0))
+    # The head is trained on semi-hard negatives where fine-tuning begins with them.
+    check(head)
 
 
 def test_a_soft_margin_is_stuck_at_the_logarithm_of_two() -> None:

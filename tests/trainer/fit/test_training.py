@@ -193,8 +193,8 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
     made.clear()
     seen.clear()
     fitted(data, loss="triplet", memory=100, semi_hard_epochs=1)
-    # Eight images a batch: two batches show all classes, and two make each of the later epochs.
-    assert [int(weights[2]) for weights in seen] == [0, 16, 32, 48]
+    # Eight of 32 images a batch: the head's epoch has four batches, each of the later ones two.
+    assert [int(weights[2]) for weights in seen] == [0, 32, 48, 64]
     assert made[0].loss.mining == "batch_hard"
 
 
