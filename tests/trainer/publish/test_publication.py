@@ -98,7 +98,7 @@ def test_a_forced_version_leaves_the_active_one_serving(
 
 
 def test_without_classes_to_hold_out_it_is_refused_before_the_work(tmp_path: Path) -> None:
-    data = draw_classes(tmp_path / "data", 3, 3)
+    data = draw_classes(tmp_path / "data", 2, 4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("trainer.run.fit", lambda *_, **__: pytest.fail("it was trained"))
         with pytest.raises(NotShownBetter, match=r"too few classes to hold any out.*--force"):

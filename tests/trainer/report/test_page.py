@@ -147,7 +147,7 @@ def test_the_sections_come_in_order(measured: Measurement, page: Page) -> None:
         "Recall@1",
         "Figures",
         "What was compared",
-        "adapted – – fine-tuned 80.0\N{NO-BREAK SPACE}% 70.0–90.0 50.0\N{NO-BREAK SPACE}% 45.0–55.0 published",
+        "adapted – – fine-tuned 80.0 % 70.0–90.0 50.0 % 45.0–55.0 published",
         "Training",
         "Distances of matches and non-matches",
         "Below the calibrated threshold 0.400",
