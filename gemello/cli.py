@@ -21,7 +21,6 @@ COMMANDS = (
     "index",
     "search",
     "train",
-    "republish",
     "evaluate",
     "compare",
     "rank",

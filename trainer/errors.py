@@ -5,6 +5,7 @@ TrainerError
 ├── DataError        the folder or CSV cannot be trained on
 ├── WeightsError     pretrained weights cannot be had
 ├── ReportError      a report cannot be written
+├── NotShownBetter   the model is worse than what it began with, or was not measured
 └── TrainingFailed   the network collapsed, or its loss is not a number
 
 WorkerDone           not an error: of several workers only the first has a model to publish
@@ -38,6 +39,11 @@ class WeightsError(TrainerError):
 class ReportError(TrainerError):
     code = "report_failed"
     title = "Report cannot be written"
+
+
+class NotShownBetter(TrainerError):
+    code = "model_not_shown_better"
+    title = "Model not shown to be better"
 
 
 class TrainingFailed(TrainerError):

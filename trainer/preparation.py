@@ -1,13 +1,13 @@
 """The images of a run: divided into splits, and decoded into caches, once."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gemello.progress import say, track
 from trainer.config import TrainConfig
-from trainer.data.cache import ImageCache, at_most, resized, without_single_images
+from trainer.data.cache import ImageCache, at_most, without_single_images
 from trainer.data.records import Split, divide, read_data
 from trainer.data.scan import Scan, scan
 from trainer.errors import DataError
@@ -20,8 +20,8 @@ _NAMED = 20
 class Prepared:
     """The images of each split that take part, and the ``scan`` of everything in ``source``.
 
-    Training images have the size that they are cropped from, held-out ones the published size: they
-    are measured with the very pixels that serving would make of their files.
+    All have the published size: held-out images are measured with the very pixels that serving would
+    make of their files, and training images are cropped from those.
     """
 
     source: Path
@@ -41,38 +41,27 @@ class Prepared:
             **{str(kind): count for kind, count in self.scan.counts.items()},
         }
 
-    def at_published_size(self, config: TrainConfig) -> "Prepared":
-        """Return the same with held-out images at the published size of ``config``."""
-        size = config.published_network.input_size
-        held_out: tuple[Split, ...] = ("validation", "test")
-        with track("reading images", sum(len(self.splits[s].records) for s in held_out)) as advance:
-            splits = {s: resized(self.splits[s], size, advance) for s in held_out}
-        return replace(self, splits={**self.splits, **splits})
-
 
 def prepare(data: Path, config: TrainConfig, cache: Path) -> Prepared:
     """Divide ``data`` (class folders or a CSV) as ``config`` says, and decode it below ``cache``.
 
-    Every file is read and decoded once, at the one size that its split needs. Raises ``DataError``,
+    Every file is read and decoded once. Raises ``DataError``,
     also where fewer than two classes are left to train on.
     """
     scanned = _scan(data, config, cache)
     splits = {split: _usable(c, split, config) for split, c in scanned.caches.items()}
     _refuse_too_few(splits["train"])
+    for split, images in splits.items():
+        classes = len({record.label for record in images.records})
+        say(f"{split}: {len(images.records):,} images of {classes:,} classes")
     return Prepared(data, scanned, splits)
 
 
 def _scan(data: Path, config: TrainConfig, cache: Path) -> Scan:
     shares = config.data
     records = divide(read_data(data), shares.validation_fraction, shares.test_fraction, config.seed)
-    served = config.published_network.input_size
-    sizes: dict[Split, int] = {
-        "train": config.network.cache_size,
-        "validation": served,
-        "test": served,
-    }
     with track("reading images", len(records)) as advance:
-        scanned = scan(records, sizes, cache, advance)
+        scanned = scan(records, config.network.input_size, cache, advance)
     for item in scanned.left_out[:_NAMED]:
         say(f"left out {item.path}: {item.reason}")
     if len(scanned.left_out) > _NAMED:

@@ -11,15 +11,15 @@ import keras
 
 from app.bundle.model_store import Bundle
 from gemello.progress import say
-from trainer.config import TrainConfig, flat
+from trainer.config import TrainConfig
 from trainer.data.cache import ImageCache
-from trainer.errors import DataError, WorkerDone
+from trainer.errors import DataError, NotShownBetter, WorkerDone
 from trainer.fit import replicas
 from trainer.fit.checkpoint import Checkpoint, State
 from trainer.fit.replicas import Replicas
-from trainer.fit.training import History, fit
+from trainer.fit.training import fit
 from trainer.network.embedder import build
-from trainer.preparation import prepare
+from trainer.preparation import Prepared, prepare
 from trainer.publish.publication import check_destination, publish
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
@@ -34,20 +34,24 @@ def train(
     cache: Path,
     *,
     resume: bool = False,
+    force: bool = False,
     strategy: Strategy = "none",
 ) -> Bundle:
     """Train on ``data`` (class folders or a CSV), publish as the next version of ``name``.
 
     Decoded images stay below ``cache`` for the next run, and so does this run's state after every
     epoch until it is published; ``resume`` continues from it. All figures are measured on the
-    exported model by the serving code. Raises ``TrainerError`` or ``ParameterInvalid``, and
-    ``WorkerDone`` on all workers but the first of several.
+    exported model by the serving code; what is not shown to be at least as good as without training
+    needs ``force``. Raises ``TrainerError`` or ``ParameterInvalid``, and ``WorkerDone`` on all workers but
+    the first of several.
     """
     devices = replicas.make(strategy)
     check_destination(store, name)
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
         prepared = prepare(data, config, cache)
+        if not force:
+            _refuse_unmeasurable(prepared)
         train_images, validation = prepared.splits["train"], prepared.splits["validation"]
         checkpoint = _checkpoint(name, config, train_images, cache, writes=devices.chief)
         if not resume:
@@ -67,10 +71,18 @@ def train(
         )
         if not devices.chief:
             raise WorkerDone
-        _warn(history)
-        bundle = publish(network.embedder, config, history.as_manifest(), prepared, store, name)
+        bundle = publish(network.embedder, history, config, prepared, store, name, force=force)
         checkpoint.clear()
         return bundle
+
+
+def _refuse_unmeasurable(prepared: Prepared) -> None:
+    """Before the work rather than after it."""
+    if not prepared.splits["validation"].records and not prepared.splits["test"].records:
+        raise NotShownBetter(
+            "There are too few classes to hold any out, so nothing would show whether training "
+            "helps; --force trains all the same, and publishes without activating."
+        )
 
 
 @contextmanager
@@ -87,14 +99,9 @@ def _checkpoint(
     name: str, config: TrainConfig, train: ImageCache, cache: Path, *, writes: bool
 ) -> Checkpoint:
     """Where this run's state lies: another configuration or other data is another run."""
-
-    def folder(values: dict[str, object]) -> Path:
-        run = json.dumps([name, values, train.content], sort_keys=True)
-        return cache / "runs" / hashlib.sha256(run.encode()).hexdigest()[:16]
-
-    own, before = folder(config.model_dump()), folder(flat(config))
-    # A run that version 0.1 began is finished where it began.
-    return Checkpoint(before if before.exists() else own, writes=writes)
+    run = json.dumps([name, config.model_dump(), train.content], sort_keys=True)
+    folder = cache / "runs" / hashlib.sha256(run.encode()).hexdigest()[:16]
+    return Checkpoint(folder, writes=writes)
 
 
 def _saved(checkpoint: Checkpoint, name: str) -> State | None:
@@ -108,19 +115,8 @@ def _saved(checkpoint: Checkpoint, name: str) -> State | None:
 
 
 def _check_agreement(devices: Replicas, state: State | None) -> None:
-    epochs = len(state.values["history"]["epochs"]) if state else 0
+    epochs = len(state.values["epochs"]) if state else 0
     if not replicas.agree(devices.strategy, epochs):
         raise DataError(
             "The workers do not find the same state; --cache must name one folder that all share."
-        )
-
-
-def _warn(history: History) -> None:
-    if history.untrained is None:
-        say("No validation class has two images, so the last weights are published unmeasured.")
-    elif history.selected is not None and history.selected < history.untrained:
-        say(
-            f"The trained network (validation recall@1 {history.selected:.4f}) is worse than the "
-            f"pretrained features ({history.untrained:.4f}); more classes, a larger margin or "
-            "more epochs may help. It is published all the same."
         )

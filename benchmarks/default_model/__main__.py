@@ -1,5 +1,7 @@
 """A published model beside its untrained backbone, on pictures that its training never saw.
 
+The backbone's features are those of several depths, whitened on each check's own gallery without labels.
+
     .venv/bin/python -m benchmarks.default_model [--model default] [--sizes 128,160,192,224]
 
 Three kinds of checks: the same symbol in another rendering, the original of an edited copy, and photographs

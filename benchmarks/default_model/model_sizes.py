@@ -4,14 +4,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
+import openvino as ov
 
-from app.bundle.encoder import Encoder
+from app.bundle.encoder import Encoder, graph_path
 from app.bundle.manifest import Manifest
 from app.bundle.model_store import Bundle
 from app.bundle.openvino import OpenVinoEncoder
 from app.bundle.runtimes import load_encoder
-from trainer.config import read_stored
-from trainer.network.embedder import published, untrained
+from trainer.config import read_config
+from trainer.network.embedder import untrained
 from trainer.publish.export import export, round_to_half
 
 
@@ -19,16 +20,25 @@ def encoders_at(bundle: Bundle, size: int, scratch: Path) -> tuple[Encoder, Enco
     """The untrained backbone and the trained model for images of ``size``, both in OpenVINO.
 
     At its own size the trained model is the published graph itself. ``scratch`` takes the graphs.
-    Raises ``DataError`` when the model cannot be rebuilt.
     """
-    config = read_stored(bundle.manifest.training.get("config", {}))
-    plain = untrained(config.network.backbone, size, config.network.weights)
-    baseline = _served(plain, bundle.manifest, scratch / f"untrained-{size}")
-    if size == bundle.manifest.input_size:
+    manifest = bundle.manifest
+    weights = manifest.training.get("config", {}).get("network", {}).get("weights")
+    given = {"backbone": manifest.backbone.name, "input_size": size, "weights": weights}
+    plain = untrained(read_config({"network": given}).network)
+    baseline = _served(plain, manifest, scratch / f"untrained-{size}")
+    if size == manifest.input_size:
         return baseline, load_encoder(bundle)
-    kept = keras.saving.load_model(bundle.path / "model.keras")
-    trained = published(kept, config.published_network.model_copy(update={"input_size": size}))
-    return baseline, _served(trained, bundle.manifest, scratch / f"trained-{size}")
+    return baseline, _at_size(bundle, size, scratch / f"trained-{size}")
+
+
+def _at_size(bundle: Bundle, size: int, folder: Path) -> Encoder:
+    """The published graph with another input; nothing in it depends on the size but that."""
+    graph = ov.Core().read_model(graph_path(bundle, "openvino"))
+    graph.reshape([-1, size, size, 3])
+    (folder / "openvino").mkdir(parents=True)
+    ov.save_model(graph, folder / "openvino" / "model.xml", compress_to_fp16=False)
+    sized = bundle.manifest.model_copy(update={"input_size": size})
+    return OpenVinoEncoder(Bundle(folder, sized))
 
 
 def _served(model: keras.Model, like: Manifest, folder: Path) -> Encoder:

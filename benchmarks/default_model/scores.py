@@ -18,6 +18,7 @@ from trainer.errors import DataError
 from trainer.evaluate.bootstrap import difference, interval
 from trainer.evaluate.comparison import Row
 from trainer.evaluate.metrics import map_at_r, recall_at_k
+from trainer.evaluate.whitened import whitening_of
 
 Scores = dict[str, npt.NDArray[np.float64]]
 
@@ -43,6 +44,7 @@ def measure(
 ) -> list[Result]:
     """The whole check first, then each part of its queries. Raises ``DataError``.
 
+    What ``untrained`` gives is whitened on the check's own gallery, as ``gemello evaluate --untrained`` does.
     Intervals and differences draw whole classes (``trainer.evaluate.bootstrap``): all edits of an original,
     all photographs of a kind.
     """
@@ -54,6 +56,9 @@ def measure(
     else:
         galleries = embed(encoders, check.gallery, advance)
         answers = np.array([picture.label for picture in check.gallery])
+    linear = whitening_of(galleries[0])
+    if linear is not None:
+        queries, galleries = ([linear(found[0]), *found[1:]] for found in (queries, galleries))
     own = check.gallery is None
     counts = Counter(answers.tolist())
     asked = np.array([counts[label] > own for label in labels.tolist()], bool)

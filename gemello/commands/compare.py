@@ -46,7 +46,8 @@ def register(app: typer.Typer) -> None:
         check_report("--report", report)
         measured_on = images(data, queries, gallery)
         # Both are loaded first: a name that is wrong is refused before anything is measured.
-        models = named(first, store), named(second, store)
+        searched = measured_on.searched
+        models = named(first, store, searched), named(second, store, searched)
         from trainer.evaluate.comparison import compare as run
 
         a, b = (measured_on.measure(model.encoder, model.title) for model in models)

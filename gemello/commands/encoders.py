@@ -1,5 +1,6 @@
 """Which model a command measures: a published one, or pretrained features without training."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,13 +19,19 @@ if TYPE_CHECKING:
 Model = Annotated[str | None, typer.Option(help="Published model: name or name/version.")]
 Backbone = Annotated[str | None, typer.Option(help="Pretrained network, with --untrained.")]
 Untrained = Annotated[
-    bool, typer.Option("--untrained", help="Measure the backbone's own features, untrained.")
+    bool,
+    typer.Option(
+        "--untrained", help="Measure the backbone's own features, whitened on the images searched."
+    ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Weights file for the backbone.")]
 Size = Annotated[int, typer.Option(help="Input side in pixels, with --untrained.")]
 
+# The images that are searched, which features without training are whitened on.
+Searched = Callable[[], Sequence[Path]]
+
 UNTRAINED = "untrained:"
-_SIZE = 128
+_SIZE = 192
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ def choose(
     weights: Path | None,
     input_size: int,
     store: Path | None,
+    searched: Searched,
 ) -> Chosen:
     """Return the model that the options name. Raises ``OptionInvalid`` when they disagree."""
     if untrained != (backbone is not None) or (untrained and model):
@@ -66,34 +74,43 @@ def choose(
             "--model", "give --model NAME, or --backbone NAME together with --untrained"
         )
     if backbone is None:
-        return _published(model or "default", store)
-    return untrained_backbone(backbone, input_size, str(weights) if weights else None)
+        return published(model or "default", store)
+    return untrained_backbone(backbone, input_size, searched, str(weights) if weights else None)
 
 
-def named(model: str, store: Path | None) -> Chosen:
+def named(model: str, store: Path | None, searched: Searched) -> Chosen:
     """Return a published ``name`` or ``name/version``, or ``untrained:BACKBONE[@SIZE]``."""
     if not model.startswith(UNTRAINED):
-        return _published(model, store)
+        return published(model, store)
     backbone, at, size = model.removeprefix(UNTRAINED).partition("@")
     if at and not (size.isdecimal() and len(size) < 6):
         raise OptionInvalid(model, f"{size!r} is not an input size in pixels")
-    return untrained_backbone(backbone, int(size) if at else _SIZE)
+    return untrained_backbone(backbone, int(size) if at else _SIZE, searched)
 
 
-def untrained_backbone(backbone: str, input_size: int, weights: str | None = None) -> Chosen:
-    """Return pretrained features, pooled and at unit length. Raises ``ConfigError``, ``WeightsError``."""
+def untrained_backbone(
+    backbone: str, input_size: int, searched: Searched, weights: str | None = None
+) -> Chosen:
+    """Return pretrained features, whitened on the images of ``searched``; no label is used.
+
+    Raises ``ConfigError``, ``WeightsError``.
+    """
     load_tensorflow()
+    from gemello.progress import say
     from trainer.config import read_config
     from trainer.evaluate.keras_encoder import KerasEncoder
+    from trainer.evaluate.whitened import whitened_on
     from trainer.network.embedder import untrained as build
 
     given = {"backbone": backbone, "input_size": input_size, "weights": weights}
     config = read_config({"network": given}).network
-    network = build(config.backbone, config.input_size, config.weights)
-    return Chosen(KerasEncoder(network), f"untrained {backbone} at {input_size} px")
+    features = KerasEncoder(build(config))
+    say("whitening the untrained features on the images searched")
+    title = f"untrained {backbone} at {input_size} px, whitened on these images"
+    return Chosen(whitened_on(features, searched()), title)
 
 
-def baseline_of(bundle: "Bundle") -> Chosen:
+def baseline_of(bundle: "Bundle", searched: Searched) -> Chosen:
     """Return the backbone underneath a published model, without training, at the same input size.
 
     Raises ``GemelloError`` in a sentence when it cannot be had here.
@@ -102,14 +119,14 @@ def baseline_of(bundle: "Bundle") -> Chosen:
         raise OptionInvalid("--report", f"{bundle.title} was imported, and not trained here")
     if find_spec("tensorflow") is None:
         raise OptionInvalid("--report", "TensorFlow is not installed")
-    from trainer.config import read_stored
-
     manifest = bundle.manifest
-    weights = read_stored(manifest.training.get("config", {})).network.weights
-    return untrained_backbone(manifest.backbone.name, manifest.input_size, weights)
+    network = manifest.training.get("config", {}).get("network", {})
+    size, weights = manifest.input_size, network.get("weights")
+    return untrained_backbone(manifest.backbone.name, size, searched, weights)
 
 
-def _published(model: str, store: Path | None) -> Chosen:
+def published(model: str, store: Path | None) -> Chosen:
+    """Return the published ``name`` or ``name/version``."""
     from app.bundle.model_store import resolve
     from app.bundle.runtimes import load_encoder
 

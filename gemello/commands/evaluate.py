@@ -46,19 +46,22 @@ def register(app: typer.Typer) -> None:
         backbone: Backbone = None,
         untrained: Untrained = False,
         weights: Weights = None,
-        input_size: Size = 128,
+        input_size: Size = 192,
         store: Store = None,
         as_json: Json = False,
     ) -> None:
         """Measure recall@1/5/10, MAP@R and R-precision with the code that serves.
 
         Examples: `gemello evaluate --model mine --queries q/ --gallery g/` or
-        `gemello evaluate --backbone efficientnet_lite0 --untrained --data photos/`. With
+        `gemello evaluate --backbone efficientnet_lite0 --untrained --data photos/`. Untrained
+        features are whitened on up to 2,000 of the images searched, without their labels. With
         `--report`, a published model is shown beside its untrained backbone.
         """
         check_report("--report", report)
         measured_on = images(data, queries, gallery)
-        chosen = choose(model, backbone, untrained, weights, input_size, store)
+        chosen = choose(
+            model, backbone, untrained, weights, input_size, store, measured_on.searched
+        )
         from trainer.evaluate.comparison import intervals
 
         measurement = measured_on.measure(chosen.encoder)
@@ -103,6 +106,7 @@ def _report(path: Path, chosen: Chosen, measured_on: Images, measurement: "Measu
             names=("untrained", chosen.title),
             history=history.get("epochs", []),
             untrained_recall=history.get("untrained_validation_recall@1"),
+            ladder=history.get("ladder", []),
             calibration=manifest.calibration if manifest else None,
             data={
                 "duplicates": duplicates(measurement),
@@ -122,7 +126,7 @@ def _baseline(chosen: Chosen, measured_on: Images) -> "tuple[Measurement | None,
     if chosen.bundle is None:
         return None, ""
     try:
-        baseline = baseline_of(chosen.bundle)
+        baseline = baseline_of(chosen.bundle, measured_on.searched)
     except (CommandError, GemelloError) as exc:
         say(f"The report has no untrained backbone beside the model: {exc}")
         return None, ""

@@ -38,6 +38,12 @@ class Images:
     gallery: Path | None
     total: int
 
+    def searched(self) -> list[Path]:
+        """Return the files that are searched in. Raises ``DataError``."""
+        from trainer.data.records import read_data
+
+        return [record.path for record in read_data(self.gallery or self.source)]
+
     def measure(self, encoder: "Encoder", description: str = "embedding") -> "Measurement":
         """Embed and search, with a bar on standard error. Raises ``DataError``."""
         from gemello.progress import track

@@ -36,12 +36,17 @@ def cache_folder() -> Path:
 
 def show_published(bundle: "Bundle", as_json: bool) -> None:
     """Print where a new model and its report are, and how to serve it."""
+    from app.bundle.model_store import active_version
+
     report, evaluation = bundle.path / "report" / "index.html", bundle.manifest.evaluation
+    activated = active_version(bundle.path.parents[1], bundle.manifest.name)
+    serves = activated == bundle.manifest.version
     if as_json:
         print_json(
             {
                 "model": bundle.title,
                 "id": bundle.manifest.model_id,
+                "activated": serves,
                 "folder": str(bundle.path),
                 "report": str(report) if report.is_file() else None,
                 "metrics": evaluation.metrics if evaluation else None,
@@ -51,4 +56,7 @@ def show_published(bundle: "Bundle", as_json: bool) -> None:
     typer.echo(f"published {bundle.title} in {bundle.path}")
     if report.is_file():
         typer.echo(f"its report: {report}")
-    typer.echo(f"serve it with: GEMELLO_MODEL={bundle.manifest.name} gemello serve")
+    if not serves:
+        typer.echo(f"not activated: {bundle.manifest.name} stays at version {activated}")
+    name = bundle.manifest.name if serves else bundle.title
+    typer.echo(f"serve it with: GEMELLO_MODEL={name} gemello serve")

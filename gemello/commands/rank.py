@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gemello.commands.encoders import Model, choose
+from gemello.commands.encoders import Model, published
 from gemello.commands.options import Json, Store
 from gemello.commands.outputs import check_output, print_outcome
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         Example: `gemello rank --queries q/ --gallery g/ --out ranks.json --model mine`
         """
         check_output("--out", out)
-        encoder = choose(model, None, False, None, 0, store).encoder
+        encoder = published(model or "default", store).encoder
         from gemello.image_folder import image_files
         from gemello.progress import say, track
         from trainer.evaluate.rank import rank as run

@@ -47,6 +47,14 @@ def register(app: typer.Typer) -> None:
                 "--resume", help="Continue after the last finished epoch of an interrupted run."
             ),
         ] = False,
+        force: Annotated[
+            bool,
+            typer.Option(
+                "--force",
+                help="Publish a model that is worse than untrained features, or could not be "
+                "measured; it is not activated.",
+            ),
+        ] = False,
         strategy: Annotated[
             str, typer.Option(help="Devices: none, mirrored or multi_worker (tf.distribute).")
         ] = "none",
@@ -89,6 +97,7 @@ def register(app: typer.Typer) -> None:
                 model_store(store),
                 cache or cache_folder(),
                 resume=resume,
+                force=force,
                 strategy=strategy,
             )
         except WorkerDone:

@@ -188,7 +188,6 @@ def test_a_program_works_and_its_types_are_checked(
     [
         ("serve", ()),
         ("train", ("photos", "--name", "mine")),
-        ("republish", ("photos", "--model", "mine")),
         ("evaluate", ("--data", "photos")),
         ("compare", ("a", "b", "--data", "photos")),
         ("rank", ("--queries", "photos", "--gallery", "photos", "--out", "ranks.json")),

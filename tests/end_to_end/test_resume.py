@@ -69,7 +69,7 @@ class Home:
         for facts in self.runs.glob("[!.]*/facts.json"):
             # It may step aside for the next one just now.
             with suppress(FileNotFoundError):
-                epochs = json.loads(facts.read_text())["facts"]["history"]["epochs"]
+                epochs = json.loads(facts.read_text())["facts"]["epochs"]
                 return sum(epoch["stage"] == "network" for epoch in epochs)
         return 0
 

@@ -21,8 +21,8 @@ from trainer.network.embedder import build as build_network
 SIZE = 32
 
 
-def backbone(shape: tuple[int, int, int], weights: str | None = None) -> keras.Model:
-    """Normalised pixels → [N, S/4, S/4, 24]; the same random weights each time."""
+def backbone(shape: tuple[int | None, int | None, int], weights: str | None = None) -> keras.Model:
+    """Normalised pixels → [N, S/4, S/4, 24], by way of [N, S/2, S/2, 12]; the same random weights each time."""
     x = images = keras.Input(shape, name="pixels")
     for number, filters in enumerate((12, 24)):
         x = keras.layers.Conv2D(
@@ -35,14 +35,14 @@ def backbone(shape: tuple[int, int, int], weights: str | None = None) -> keras.M
             name=f"conv{number}",
         )(x)
         x = keras.layers.BatchNormalization(name=f"norm{number}")(x)
-        x = keras.layers.ReLU(max_value=6.0)(x)
+        x = keras.layers.ReLU(max_value=6.0, name=f"relu{number}")(x)
     return keras.Model(images, x, name="tiny")
 
 
 @contextmanager
 def in_place_of_the_real_one() -> Iterator[None]:
     with MonkeyPatch.context() as patch:
-        recipe = backbones._Recipe(backbone, backbones._standardised)
+        recipe = backbones._Recipe(backbone, backbones._standardised, ("relu0",))
         patch.setitem(backbones._BACKBONES, "efficientnet_lite0", recipe)
         yield
 
@@ -90,9 +90,8 @@ def caches(folder: Path, config: TrainConfig) -> tuple[ImageCache, ImageCache]:
     """Eight classes of four drawn images to train on, four others to validate."""
     train = draw_classes(folder / "train", 8, 4)
     validation = draw_classes(folder / "validation", 4, 4, first=20)
+    size = config.network.input_size
     return (
-        open_cache(read_data(train), config.network.cache_size, folder / "cache", lambda _: None),
-        open_cache(
-            read_data(validation), config.network.input_size, folder / "cache", lambda _: None
-        ),
+        open_cache(read_data(train), size, folder / "cache", lambda _: None),
+        open_cache(read_data(validation), size, folder / "cache", lambda _: None),
     )

@@ -23,7 +23,7 @@ from trainer.data.records import divide, of_split, read_data
 from trainer.evaluate.retrieval import measure_records
 from trainer.run import train
 
-CONFIG = config(serving_size=48, validation_fraction=0.3, test_fraction=0.3)
+CONFIG = config(input_size=48, validation_fraction=0.3, test_fraction=0.3)
 
 
 @dataclass
@@ -100,7 +100,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (data / "class001" / "1-1.png").rename(data / "alone" / "1-1.png")
     with in_place_of_the_real_one(), watched(data) as use, pytest.MonkeyPatch.context() as patch:
         said: list[str] = []
-        for module in ("preparation", "fit.history", "publish.measure"):
+        for module in ("preparation", "fit.history", "fit.ladder", "publish.measure"):
             patch.setattr(f"trainer.{module}.say", said.append)
         bundle = train(data, "shapes", CONFIG, folder / "store", folder / "cache")
     return Run(data, bundle, use, "\n".join(said))
@@ -124,6 +124,21 @@ def test_the_model_says_what_it_was_made_of(run: Run) -> None:
     model_store.verify(run.bundle)
     assert "broken.png" in run.said
     assert "one image only" in run.said
+    for split, images in manifest.data["images"].items():
+        classes = manifest.data["classes"][split]
+        assert f"{split}: {images:,} images of {classes:,} classes" in run.said
+
+
+def test_the_ladder_is_said_and_kept(run: Run) -> None:
+    rungs = run.bundle.manifest.training["history"]["ladder"]
+    names = [rung["name"] for rung in rungs]
+    assert names[:3] == ["pretrained", "adapted", "head"]
+    assert names[-1] == "fine-tuned"
+    (published,) = (rung["name"] for rung in rungs if rung["published"])
+    assert f"→ {published}" in run.said
+    page = (run.bundle.path / "report" / "index.html").read_text()
+    assert "75% fine-tuned" in page
+    assert page.count("<b>published</b>") == 1
 
 
 def test_every_file_is_read_and_decoded_once(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,47 +23,70 @@ def _groups(labels: Sequence[int]) -> dict[int, Indices]:
     return {label: np.array(p, np.int64) for label, p in sorted(indices.items())}
 
 
+@dataclass(frozen=True, slots=True)
+class BatchShape:
+    """P ``classes`` in a batch, K ``images`` of each; ``singles`` of the classes have one image."""
+
+    classes: int
+    images: int
+    singles: int = 0
+
+    @property
+    def size(self) -> int:
+        """Images in a batch."""
+        return self.classes * self.images
+
+
+def batch_shape(
+    labels: Sequence[int], classes: int, images: int, single: float = 0.0
+) -> BatchShape:
+    """Return the shape of batches of about ``classes`` · ``images``, from the classes that there are.
+
+    With fewer classes than asked for, a batch holds them all, and more images of each. ``single`` is the
+    share of a batch's classes that have a single image. Raises ``DataError`` when fewer than two
+    classes have two images.
+    """
+    counts = Counter(labels)
+    paired = sum(count > 1 for count in counts.values())
+    if paired < 2:
+        raise DataError("Fewer than two classes have two images or more; triplets need that.")
+    alone = len(counts) - paired if single else 0
+    singles = min(round(single * classes), alone, classes - 2)
+    chosen = min(classes - singles, paired) + singles
+    return BatchShape(chosen, max(images, classes * images // chosen), singles)
+
+
 def epoch_batches(
     labels: Sequence[int],
-    classes: int,
-    images: int,
+    shape: BatchShape,
     rng: np.random.Generator,
     *,
-    steps: int | None = None,
+    steps: int,
     neighbours: Indices | None = None,
     hard: float = 0.0,
-    single: float = 0.0,
 ) -> Iterator[Indices]:
-    """Yield one epoch of batches of indices [classes · images], K neighbours in the array sharing a class.
+    """Yield ``steps`` batches of indices [P · K], K neighbours in the array sharing a class.
 
-    Every class comes once in an epoch, in an order drawn anew; the last batch is filled up with
-    other classes. With ``steps`` an epoch has that many batches, and the classes come round as
-    often as that takes. A class with fewer than K images repeats some; with fewer classes than P, a
-    batch holds them all. ``single`` is the share of a batch's classes drawn from those of a single
-    image, which take no part otherwise; they come round as fast as that share takes.
+    The classes come round in an order drawn anew each time. A class with fewer than K images repeats
+    some. Classes of a single image take part only as ``shape.singles`` says.
 
     ``hard`` is the share of a batch's classes that are the nearest to its first class, which is
     drawn at random, among those that the epoch has still to show (batches of look-alike classes:
     Suh et al., Stochastic Class-based Hard Example Mining, CVPR 2019). ``neighbours`` [C, k] has
     the nearest classes of each, as of ``neighbour_classes``, by label; without it, all is random.
-    Raises ``DataError`` when fewer than two classes have two images.
     """
     groups = _groups(labels)
     paired = {name: indices for name, indices in groups.items() if len(indices) > 1}
-    alone = [indices for indices in groups.values() if len(indices) == 1] if single else []
-    if len(paired) < 2:
-        raise DataError("Fewer than two classes have two images or more; triplets need that.")
-    others = min(round(single * classes), len(alone), classes - 2)
-    size = min(classes - others, len(paired))
-    count = _steps(len(paired), size) if steps is None else steps
+    alone = [indices for indices in groups.values() if len(indices) == 1]
+    size = shape.classes - shape.singles
     near = None if neighbours is None else _renumbered(neighbours, np.array(list(paired), np.int64))
     indices = list(paired.values())
-    chosen = _class_batches(len(indices), size, count, rng, near, round(hard * size))
-    extra = _class_batches(len(alone), others, count, rng, None, 0) if others else None
+    chosen = _class_batches(len(indices), size, steps, rng, near, round(hard * size))
+    extra = _class_batches(len(alone), shape.singles, steps, rng, None, 0)
     for batch in chosen:
         drawn = [indices[c] for c in batch.tolist()]
-        drawn += [alone[c] for c in next(extra).tolist()] if extra else []
-        yield np.concatenate([_draw(p, images, rng) for p in drawn])
+        drawn += [alone[c] for c in next(extra).tolist()] if shape.singles else []
+        yield np.concatenate([_draw(p, shape.images, rng) for p in drawn])
 
 
 def _class_batches(
@@ -107,17 +131,11 @@ def _draw(indices: Indices, count: int, rng: np.random.Generator) -> Indices:
     return np.concatenate(rounds)[:count]
 
 
-def steps_per_epoch(labels: Sequence[int], classes: int, *, single: float = 0.0) -> int:
-    """Return the number of batches in which every class of two images or more comes once."""
+def steps_per_epoch(labels: Sequence[int], shape: BatchShape) -> int:
+    """Return the number of batches that have as many images as take part; each then comes about once."""
     counts = Counter(labels)
-    paired = sum(count > 1 for count in counts.values())
-    alone = len(counts) - paired if single else 0
-    others = min(round(single * classes), alone, classes - 2)
-    return _steps(paired, min(classes - others, paired)) if paired else 0
-
-
-def _steps(classes: int, size: int) -> int:
-    return -(-classes // size)
+    images = sum(count for count in counts.values() if count > 1 or shape.singles)
+    return max(1, -(-images // shape.size))
 
 
 def class_centroids(embeddings: npt.NDArray[Any], labels: Sequence[int]) -> npt.NDArray[np.float32]:

@@ -7,10 +7,8 @@ from trainer.config.loss import Loss, LossConfig, Mining
 from trainer.config.names import option_names, options
 from trainer.config.network import Backbone, NetworkConfig
 from trainer.config.optimizer import OptimizerConfig
-from trainer.config.publish import PublishConfig
 from trainer.config.reading import merged, nested, read_config, read_config_file
 from trainer.config.train_config import TrainConfig
-from trainer.config.upgrade import flat, read_stored
 
 __all__ = [
     "AugmentConfig",
@@ -22,14 +20,11 @@ __all__ = [
     "Mining",
     "NetworkConfig",
     "OptimizerConfig",
-    "PublishConfig",
     "TrainConfig",
-    "flat",
     "merged",
     "nested",
     "option_names",
     "options",
     "read_config",
     "read_config_file",
-    "read_stored",
 ]

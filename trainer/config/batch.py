@@ -9,7 +9,9 @@ class BatchConfig(Section):
     """P classes × K images."""
 
     classes: int = Field(32, ge=2, description="P: classes in a batch.")
-    images_per_class: int = Field(3, ge=2, description="K: images of each class in a batch.")
+    images_per_class: int = Field(
+        3, ge=2, description="K: images of each class in a batch, or more where classes are few."
+    )
     hard_classes: float = Field(
         0.0, ge=0, le=1, description="Share of a batch's classes that are neighbours of each other."
     )
@@ -21,7 +23,7 @@ class BatchConfig(Section):
         "augmentations.",
     )
     steps_per_epoch: int | None = Field(
-        None, ge=1, description="Batches in an epoch, where it is not every class once."
+        None, ge=1, description="Batches in an epoch, where it is not as many images as there are."
     )
 
     @property

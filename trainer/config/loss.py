@@ -6,14 +6,14 @@ from pydantic import Field, model_validator
 
 from trainer.config.section import Section
 
-Loss = Literal["triplet", "contrastive", "multi_similarity", "proxy_anchor", "fixed_triplets"]
+Loss = Literal["triplet", "contrastive", "multi_similarity", "proxy_anchor"]
 Mining = Literal["all", "semi_hard", "batch_hard", "distance_weighted"]
 
 
 class LossConfig(Section):
     """A loss with its margin and its mining."""
 
-    name: Loss = Field("triplet", description="What is minimised.")
+    name: Loss = Field("multi_similarity", description="What is minimised.")
     mining: Mining = Field("batch_hard", description="Which triplets of the batch are used.")
     semi_hard_epochs: int = Field(
         1,
@@ -27,16 +27,9 @@ class LossConfig(Section):
         False, description="Triplet loss as softplus of the scaled difference, without a margin."
     )
     memory: int = Field(0, ge=0, description="Embeddings of past batches used as more negatives.")
-    distillation: float = Field(
-        0.0,
-        ge=0,
-        description="Weight of staying close to the frozen features' distances within a batch.",
-    )
 
     @model_validator(mode="after")
     def _has_a_use_for_its_options(self) -> "LossConfig":
-        if self.memory and self.name in ("proxy_anchor", "fixed_triplets"):
+        if self.memory and self.name == "proxy_anchor":
             raise ValueError(f"memory has no meaning with the loss {self.name}")
-        if self.distillation and self.name == "fixed_triplets":
-            raise ValueError("distillation has no meaning with the loss fixed_triplets")
         return self

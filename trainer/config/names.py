@@ -19,7 +19,7 @@ def options() -> Iterator[tuple[str, object, str]]:
 
 
 def option_names() -> list[str]:
-    """Return ``seed`` … ``publish.blend``."""
+    """Return ``seed`` … ``augment.overlay``."""
     return [name for name, _, _ in options()]
 
 
@@ -31,7 +31,7 @@ def unknown(name: str) -> str:
 
 
 def section_names() -> list[str]:
-    """Return ``data`` … ``publish``."""
+    """Return ``data`` … ``augment``."""
     fields = TrainConfig.model_fields.items()
     return [name for name, field in fields if isinstance(field.default, Section)]
 

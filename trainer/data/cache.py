@@ -96,17 +96,6 @@ def open_cache(
     return ImageCache(images, decoded, metadata, named, _content(decoded, metadata), folder)
 
 
-def resized(cache: ImageCache, size: int, advance: Callable[[int], None]) -> ImageCache:
-    """Return the images of ``cache`` at another ``size``, which are decoded once more.
-
-    ``advance`` and errors are those of ``open_cache``.
-    """
-    if cache.size == size:
-        advance(len(cache.records))
-        return cache
-    return open_cache(cache.records, size, cache.folder, advance)
-
-
 def without_single_images(cache: ImageCache) -> tuple[ImageCache, int]:
     """Return images whose class has a second one, and how many classes were left out for having one.
 

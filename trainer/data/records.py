@@ -15,6 +15,8 @@ from trainer.errors import DataError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+# Classes to hold out at least, where that is at most a fifth of them.
+_ENOUGH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +200,14 @@ def _torn(joined: Sequence[str], given: dict[str, set[Split]]) -> str:
 
 
 def _held_out(classes: int, validation: float, test: float) -> dict[Split, int]:
-    """How many classes to hold out; a small collection trains on all but what it can spare."""
-    n_validation = round(classes * validation)
-    n_test = round(classes * test)
+    """How many classes to hold out; a small collection trains on all but what it can spare.
+
+    Up to 8 where the share would be fewer: what fewer say is mostly chance.
+    """
+    n_validation, n_test = (
+        max(round(classes * share), min(_ENOUGH, classes // 5)) if share else 0
+        for share in (validation, test)
+    )
     while classes - n_validation - n_test < 2 and n_validation + n_test:
         n_test, n_validation = max(n_test - 1, 0), n_validation - (n_test == 0)
     return {"validation": n_validation, "test": n_test}

@@ -75,12 +75,12 @@ class Scan:
 
 def scan(
     records: Sequence[Record],
-    sizes: Mapping[Split, int],
+    size: int,
     folder: Path,
     advance: Callable[[int], None],
     resize: Resize = "stretch",
 ) -> Scan:
-    """Decode every image once, each split at its size in ``sizes``, and leave out the unusable ones.
+    """Decode every image once at ``size``, and leave out the unusable ones.
 
     ``records`` are divided already. Left out are files that do not decode; the second and later of
     the same bytes (SHA-256), be they of one class or, as a contradiction, of two; then of
@@ -91,9 +91,7 @@ def scan(
     """
     if any(record.split is None for record in records):
         raise ValueError("the records are not divided into splits")
-    caches = {
-        s: open_cache(of_split(records, s), sizes[s], folder, advance, resize) for s in SPLITS
-    }
+    caches = {s: open_cache(of_split(records, s), size, folder, advance, resize) for s in SPLITS}
     left_out = [
         LeftOut(Path(path), "unreadable", reason)
         for cache in caches.values()

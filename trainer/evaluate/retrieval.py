@@ -22,12 +22,12 @@ from trainer.evaluate.ranks import first_ranks
 
 __all__ = [
     "Labelled",
-    "first_hits",
     "measure_cache",
     "measure_queries",
     "measure_records",
     "queries_and_gallery",
     "retrieval",
+    "retrieved",
 ]
 
 Advance = Callable[[int], None]
@@ -97,12 +97,16 @@ def retrieval(queries: Labelled, gallery: Labelled | None = None) -> dict[str, A
     return {**figures.means(), "queries": figures.queries, "gallery": size}
 
 
-def first_hits(queries: Labelled) -> npt.NDArray[np.bool_]:
-    """Return whether the first answer to each of ``queries`` [N], searched in the others, is right [N].
+def retrieved(
+    queries: Labelled,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return whether the first answer to each of ``queries`` [N], searched in the others, is right [N], and its MAP@R [N].
 
-    Raises ``DataError``.
+    Every query needs a right answer. Raises ``DataError``.
     """
-    return np.concatenate([chunk.hits[:, 0] for chunk in _search(queries, None)])
+    chunks = list(_search(queries, None))
+    first = np.concatenate([chunk.hits[:, 0] for chunk in chunks])
+    return first, np.concatenate([map_at_r(chunk.hits, chunk.relevant) for chunk in chunks])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from trainer.errors import DataError
 
 Weights = list[np.ndarray[Any, Any]]
 # Raised when what a state holds changes: one of another format is not resumed.
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 _DAMAGED = (
     OSError,
     ValueError,

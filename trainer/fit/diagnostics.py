@@ -15,8 +15,6 @@ _COLLAPSED = 0.02
 # A loss this near to that of equal embeddings, as part of it, is at the margin.
 _AT_MARGIN = 0.02
 _PATIENCE = 3
-# Fewer queries than this say too little to stop a run.
-_ENOUGH = 20
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,8 @@ class Epoch:
 
     ``active`` is the part of anchors (or triplets) that still give a gradient, ``distance`` the mean
     pairwise distance in a batch, ``spread`` the mean standard deviation of a dimension times √D (1
-    when unit vectors fill all directions), ``rank`` the effective rank, ``recall`` Recall@1 on the
-    validation classes, ``seconds`` the time that its steps took.
+    when unit vectors fill all directions), ``rank`` the effective rank, ``recall`` and ``map_at_r``
+    Recall@1 and MAP@R on the validation classes, ``seconds`` the time that its steps took.
     """
 
     stage: str
@@ -36,7 +34,8 @@ class Epoch:
     spread: float
     rank: float
     recall: float | None
-    # An interrupted run of an earlier version has none. Epochs are equal however long they took.
+    map_at_r: float | None
+    # Epochs are equal however long they took.
     seconds: float = field(default=0.0, compare=False)
 
 
@@ -68,30 +67,32 @@ def check_finite(loss: float, embeddings: npt.NDArray[np.floating]) -> None:
         )
 
 
-def check(
-    epochs: list[Epoch],
-    untrained: float | None,
-    queries: int,
-    loss: LossConfig,
-    *,
-    planned: int,
-) -> None:
-    """Stop a run that has collapsed or does not learn.
+def mean_distance(embeddings: npt.NDArray[np.floating]) -> float:
+    """Return the mean Euclidean distance of two different rows of unit [N, D], of 1,000 at most."""
+    few = embeddings[np.linspace(0, len(embeddings) - 1, min(len(embeddings), 1000)).astype(int)]
+    if len(few) < 2:
+        return 0.0
+    squared = np.maximum(2 - 2 * few @ few.T, 0)
+    # Rounding leaves something of nothing, and its root is larger.
+    np.fill_diagonal(squared, 0)
+    return float(np.sqrt(squared).sum() / (len(few) * (len(few) - 1)))
 
-    ``untrained`` is the validation Recall@1 of the frozen features over ``queries`` queries,
-    ``planned`` the number of epochs that the whole network is trained for.
+
+def check(epochs: list[Epoch], start: float, loss: LossConfig) -> None:
+    """Stop a stage that has collapsed or does not learn; ``start`` is the mean distance before it.
+
     Raises ``TrainingFailed`` with what was seen and what to try.
     """
     last = epochs[-1]
-    if last.distance < _COLLAPSED:
+    if last.distance < max(_COLLAPSED, start / 10):
         raise TrainingFailed(
-            f"The network collapsed: all embeddings lie within {last.distance:.4f} of each other "
-            f"(effective rank {last.rank:.1f}) and the loss is {last.loss:.4f}. Lower "
-            "optimizer.learning_rate and optimizer.head_learning_rate, set head_epochs above 0, or "
-            "raise loss.semi_hard_epochs."
+            f"The network collapsed: embeddings lie {last.distance:.3f} from each other on average, "
+            f"of {start:.3f} at the start (effective rank {last.rank:.1f}), and the loss is "
+            f"{last.loss:.4f}. Lower optimizer.learning_rate and optimizer.head_learning_rate, or raise "
+            "loss.semi_hard_epochs."
         )
     stage = [e for e in epochs if e.stage == last.stage]
-    if _is_stuck(stage, untrained, loss):
+    if _is_stuck(stage, loss):
         level = "what equal embeddings give" if _soft(loss) else f"the margin of {loss.margin}"
         raise TrainingFailed(
             f"The loss has stayed at {last.loss:.4f}, {level}, for {_PATIENCE} epochs with all "
@@ -99,14 +100,11 @@ def check(
             f"{last.distance:.3f}, effective rank {last.rank:.1f}). Check the labels, lower "
             "loss.margin and optimizer.learning_rate, or raise loss.semi_hard_epochs."
         )
-    _check_recall(epochs, untrained, queries, planned)
 
 
-def _is_stuck(stage: list[Epoch], untrained: float | None, config: LossConfig) -> bool:
-    """Whether the last epochs of a stage have the triplet loss of equal embeddings, and nothing else
-    says that they learn.
-    """
-    if config.name not in ("triplet", "fixed_triplets") or len(stage) < _PATIENCE:
+def _is_stuck(stage: list[Epoch], config: LossConfig) -> bool:
+    """Whether the last epochs of a stage have the triplet loss of equal embeddings."""
+    if config.name != "triplet" or len(stage) < _PATIENCE:
         return False
     equal = math.log(2) / SOFT_SCALE if _soft(config) else config.margin
     if not all(
@@ -115,41 +113,14 @@ def _is_stuck(stage: list[Epoch], untrained: float | None, config: LossConfig) -
     ):
         return False
     last = stage[-1]
-    if last.recall is not None and untrained is not None:
-        return last.recall <= untrained
     # In a large batch some semi-hard negative is always about as far as the positive.
     return last.distance < equal or not _semi_hard(last.stage, len(stage), config)
 
 
 def _soft(config: LossConfig) -> bool:
-    return config.soft_margin and config.name == "triplet"
+    return config.soft_margin
 
 
 def _semi_hard(stage: str, number: int, config: LossConfig) -> bool:
     first = 1 if stage == "head" else number
-    return config.name == "triplet" and (
-        config.mining == "semi_hard" or first <= config.semi_hard_epochs
-    )
-
-
-def _check_recall(epochs: list[Epoch], untrained: float | None, queries: int, planned: int) -> None:
-    """A third of the network's epochs, at least three, must not all be clearly below the start."""
-    if untrained is None or queries < _ENOUGH:
-        return
-    # Two standard errors of a difference, the share taken a little towards a half (Laplace's rule).
-    share = (untrained * queries + 1) / (queries + 2)
-    noise = 2 * math.sqrt(2 * share * (1 - share) / queries)
-    needed = max(_PATIENCE, math.ceil(planned / 3))
-    trained = [e for e in epochs if e.stage == "network" and e.recall is not None]
-    if len(trained) < needed:
-        return
-    best = max(e.recall for e in epochs if e.recall is not None)
-    if best < untrained - noise:
-        last = trained[-1]
-        raise TrainingFailed(
-            f"After {len(trained)} epochs the best validation recall@1 is {best:.3f}, clearly below "
-            f"the {untrained:.3f} of the untrained backbone, so training makes the features worse "
-            f"(loss {last.loss:.4f}, active {last.active:.0%}, effective rank {last.rank:.1f}). "
-            "Check that folders are classes of things that look alike; lower optimizer.learning_rate; use "
-            "network.head = 'linear'; do not freeze the backbone under a random head."
-        )
+    return config.mining == "semi_hard" or first <= config.semi_hard_epochs

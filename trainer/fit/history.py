@@ -1,31 +1,37 @@
-"""The history of a run: its epochs, the weights selected for publishing, and the state on disk."""
+"""The history of a run: its epochs, the fine-tuned weights selected, and the state on disk."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 
 from gemello.progress import say
 from trainer.config import TrainConfig
-from trainer.errors import TrainingFailed
 from trainer.fit import diagnostics
 from trainer.fit.checkpoint import Checkpoint, State, Weights
 from trainer.fit.diagnostics import Epoch
 from trainer.fit.steps import Means
-from trainer.fit.validation import Hits, Validation, recall
+from trainer.fit.validation import Scores, Validation, clearly_worse
 from trainer.network.features import Floats
+
+# Before a rung's name, in the names of a state's arrays.
+_HEAD = "head_"
 
 
 @dataclass
 class History:
-    """Recall@1 on the validation classes: ``untrained`` of the pretrained features, ``best`` of the
-    best epoch, ``selected`` of the one whose weights are published.
+    """The epochs, and the ``ladder`` that they led to (``ladder.as_manifest``).
+
+    ``untrained`` is recall@1 of the adapted features on the validation classes, None without any;
+    ``distance`` their mean distance from each other. ``adapted`` are the weights that give them.
     """
 
     untrained: float | None
+    distance: float
     epochs: list[Epoch] = field(default_factory=list)
-    best: float | None = None
-    selected: float | None = None
+    ladder: list[dict[str, Any]] = field(default_factory=list)
+    adapted: Weights = field(default_factory=list, repr=False)
 
     def as_rows(self) -> list[dict[str, Any]]:
         """Return the epochs, ready for JSON."""
@@ -34,30 +40,22 @@ class History:
     def as_manifest(self) -> dict[str, Any]:
         """Return the part of a model's manifest on its training."""
         return {
+            "ladder": self.ladder,
             "untrained_validation_recall@1": self.untrained,
-            "best_validation_recall@1": self.best,
-            "kept_validation_recall@1": self.selected,
             "epochs": self.as_rows(),
         }
 
-    def as_state(self) -> dict[str, Any]:
-        """Return the document that ``of_state`` reads, ready for JSON."""
-        return {
-            "untrained": self.untrained,
-            "epochs": self.as_rows(),
-            "best": self.best,
-            "kept": self.selected,
-        }
-
-    @classmethod
-    def of_state(cls, values: dict[str, Any]) -> "History":
-        """Return the history that ``as_state`` was made of."""
-        epochs = [Epoch(**row) for row in values["epochs"]]
-        return cls(values["untrained"], epochs, values["best"], values["kept"])
+    @property
+    def published(self) -> str:
+        """The name of the rung that is published."""
+        return next(str(rung["name"]) for rung in self.ladder if rung["published"])
 
 
 class Recorder:
-    """Records the epochs of one run, and selects the weights to publish."""
+    """Records the epochs of one run, and selects among the fine-tuned weights.
+
+    ``heads`` are those on frozen features, by their rung's name; the state on disk has them.
+    """
 
     def __init__(
         self,
@@ -66,11 +64,11 @@ class Recorder:
         config: TrainConfig,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        self.validation, self.history = validation, History(None)
+        self.validation, self.history = validation, History(None, 0.0)
         self.selected_weights: Weights | None = None
-        self._best_hits: Hits | None = None
+        self._best: Scores | None = None
+        self.heads: dict[str, Weights] = {}
         self._embedder, self._config, self._checkpoint = embedder, config, checkpoint
-        self._warned = False
 
     @property
     def finished(self) -> int:
@@ -79,26 +77,36 @@ class Recorder:
 
     @property
     def stale(self) -> int:
-        """Epochs of the whole network since the best validation recall."""
+        """Epochs of the whole network since the best MAP@R on the validation classes."""
         best, count = None, 0
         for epoch in self.history.epochs:
-            better = epoch.recall is None or best is None or epoch.recall > best
-            best = epoch.recall if better else best
+            better = epoch.map_at_r is None or best is None or epoch.map_at_r > best
+            best = epoch.map_at_r if better else best
             count = 0 if better or epoch.stage == "head" else count + 1
         return count
 
+    def begin(self, features: Floats, top: keras.Model) -> None:
+        """Note where training starts: ``top`` on ``features`` [N, F] of the validation images.
+
+        Of training images where there are none to validate with.
+        """
+        embeddings = np.asarray(top(features), np.float32)
+        scores = self.validation.scores(embeddings) if self.validation.queries else None
+        self.history.untrained = scores.recall if scores else None
+        self.history.distance = diagnostics.mean_distance(embeddings)
+
     def record(self, stage: str, number: int, count: int, means: Means, embeddings: Floats) -> None:
-        """Add epoch ``number`` of ``count``, show it, and select its weights.
+        """Add epoch ``number`` of ``count``, show it, and select its weights if it is fine-tuning.
 
         Those of an earlier epoch stay selected where this one is clearly worse than the best: few
         queries make a best one by chance, and as the learning rate falls the last are the best
         there are. ``embeddings`` [N, D] are the network's of the validation images, or of training
         images where there are none. Raises ``TrainingFailed`` when the run has collapsed or does
-        not learn; where ``config.stop_if_failing`` is off it only warns.
+        not learn.
         """
         loss, active, distance = means.values()
         diagnostics.check_finite(loss, embeddings)
-        hits = self.validation.hits(embeddings)
+        scores = self.validation.scores(embeddings) if self.validation.queries else None
         epoch = Epoch(
             stage,
             round(loss, 5),
@@ -106,60 +114,59 @@ class Recorder:
             round(distance, 4),
             round(diagnostics.spread(embeddings), 4),
             round(diagnostics.effective_rank(embeddings), 1),
-            recall(hits),
+            scores.recall if scores else None,
+            scores.map_at_r if scores else None,
             round(means.seconds, 2),
         )
         self.history.epochs.append(epoch)
-        shown = "" if epoch.recall is None else f", validation recall@1 {epoch.recall:.4f}"
+        shown = f", recall@1 {scores.recall:.3f}, MAP@R {scores.map_at_r:.3f}" if scores else ""
         say(
             f"{stage} {number}/{count}: loss {epoch.loss:.4f}, active {epoch.active:.0%}, "
             f"mean distance {epoch.distance:.3f}, rank {epoch.rank:.0f}{shown}"
         )
-        self._check()
-        self._select(hits)
+        diagnostics.check(self.history.epochs, self.history.distance, self._config.loss)
+        if stage == "network":
+            self._select(scores)
 
-    def _select(self, hits: Hits | None) -> None:
-        if hits is not None:
-            best = self._best_hits
-            if best is None or hits.sum() >= best.sum():
-                self._best_hits, self.history.best = hits, recall(hits)
-            elif self.validation.clearly_worse(hits, best):
+    def _select(self, scores: Scores | None) -> None:
+        best = self._best
+        if scores is not None:
+            if best is None or scores.map_at_r >= best.map_at_r:
+                self._best = scores
+            elif clearly_worse(scores.precision, best.precision, best.classes):
                 return
-        self.history.selected = recall(hits)
         self.selected_weights = self._embedder.get_weights()
-
-    def _check(self) -> None:
-        try:
-            diagnostics.check(
-                self.history.epochs,
-                self.history.untrained,
-                self.validation.queries,
-                self._config.loss,
-                planned=self._config.epochs,
-            )
-        except TrainingFailed as failure:
-            if self._config.stop_if_failing:
-                raise
-            if not self._warned:
-                self._warned = True
-                say(f"{failure} Training continues, because stop_if_failing is off.")
 
     def save(self, values: dict[str, Any], **arrays: Weights) -> None:
         """Write the state to disk, with ``values`` and ``arrays`` of the stage itself."""
         if self._checkpoint is None:
             return
         arrays["weights"] = self._embedder.get_weights()
+        arrays |= {f"{_HEAD}{name}": weights for name, weights in self.heads.items()}
         if self.selected_weights is not None:
-            arrays["kept"] = self.selected_weights
-        if self._best_hits is not None:
-            arrays["best_hits"] = [self._best_hits]
-        self._checkpoint.save(State(arrays, {**values, "history": self.history.as_state()}))
+            arrays["selected"] = self.selected_weights
+        if self._best is not None:
+            arrays["best"] = [self._best.hits, self._best.precision, self._best.classes]
+        values = {
+            **values,
+            "untrained": self.history.untrained,
+            "distance": self.history.distance,
+            "epochs": self.history.as_rows(),
+        }
+        self._checkpoint.save(State(arrays, values))
 
     def restore(self, state: State) -> None:
         """Continue from ``state``, the network's weights included."""
-        self.history = History.of_state(state.values["history"])
-        self.selected_weights = state.arrays.get("kept")
-        self._best_hits = next(iter(state.arrays.get("best_hits", [])), None)
+        epochs = [Epoch(**row) for row in state.values["epochs"]]
+        self.history = History(state.values["untrained"], state.values["distance"], epochs)
+        self.selected_weights = state.arrays.get("selected")
+        if "best" in state.arrays:
+            self._best = Scores(*state.arrays["best"])
         self._embedder.set_weights(state.arrays["weights"])
+        self.heads = {
+            name.removeprefix(_HEAD): weights
+            for name, weights in state.arrays.items()
+            if name.startswith(_HEAD)
+        }
         done = f"epoch {self.finished}" if self.finished else "the head's epochs"
         say(f"resuming after {done}")

@@ -10,21 +10,18 @@ from gemello.progress import say, track
 from trainer.batches import sampling
 from trainer.batches.batch_sampler import BatchSampler
 from trainer.batches.stream import Examples, stream
-from trainer.data.rows import FeatureFile
 from trainer.fit.average import MovingAverage
 from trainer.fit.checkpoint import State
 from trainer.fit.history import Recorder
 from trainer.fit.optimizer import Parts, make_optimizer
-from trainer.fit.steps import Means, Step, network_step, triplet_step
+from trainer.fit.steps import Means, Step, network_step
 from trainer.fit.task import Indices, Task, some
 from trainer.losses.objective import mine
 from trainer.network.features import predict
 
 
-def fit_network(
-    task: Task, recorder: Recorder, teacher: FeatureFile | None, state: State | None
-) -> None:
-    """Train the layers that are not frozen; ``teacher`` [N, F] are the features to stay near to.
+def fit_network(task: Task, recorder: Recorder, state: State | None) -> None:
+    """Train the layers that are not frozen.
 
     Goes on after the last recorded epoch with the optimisers and averages of ``state``. Every
     epoch has random numbers of its own, so that it is the same after an interruption. Raises
@@ -33,15 +30,9 @@ def fit_network(
     config = task.config
     if not config.epochs:
         return
-    examples = Examples(task.train.images, task.labels, teacher)
+    examples = Examples(task.train.images, task.labels)
     replicas = task.strategy.num_replicas_in_sync
-    sampler = BatchSampler(
-        task.labels.tolist(),
-        config.batch,
-        replicas=replicas,
-        fixed_triplets=task.objective is None,
-        seed=config.seed,
-    )
+    sampler = BatchSampler(task.labels.tolist(), config.batch, replicas=replicas)
     parts = _parts(task, sampler.steps * config.epochs)
     average = MovingAverage(parts.variables, config.optimizer.ema, task.strategy)
     if state is not None:
@@ -49,11 +40,12 @@ def fit_network(
     step: Step | None = None
     for number in range(recorder.finished + 1, config.epochs + 1):
         if config.patience and recorder.stale >= config.patience:
-            say(f"no better validation recall for {recorder.stale} epochs, so training stops here")
+            say(f"no better validation figures for {recorder.stale} epochs, so training stops here")
             break
         mining = "semi_hard" if number <= config.loss.semi_hard_epochs else config.loss.mining
         if mine(task.objective, mining) or step is None:
-            step = _step(task, parts)
+            with task.strategy.scope():
+                step = network_step(task.network.trained, task.objective, parts, task.strategy)
         data = task.strategy.distribute_datasets_from_function(
             _epoch(task, examples, sampler, number)
         )
@@ -71,7 +63,7 @@ def fit_network(
             recorder.record("network", number, config.epochs, means, embeddings)
         recorder.save(
             {"average_steps": average.steps},
-            objective=task.objective.get_weights() if task.objective is not None else [],
+            objective=task.objective.get_weights(),
             optimizer=[np.asarray(variable) for variable in parts.state],
             average=average.values,
         )
@@ -84,21 +76,12 @@ def _parts(task: Task, steps: int) -> Parts:
     backbone = network.freeze(config.network.frozen_stages)
     own = {id(variable) for variable in network.backbone.variables}
     above = [v for v in network.embedder.trainable_variables if id(v) not in own]
-    if task.objective is not None:
-        above += task.objective.trainable_variables
+    above += task.objective.trainable_variables
     with task.strategy.scope():
         return Parts(
             (make_optimizer(rates.learning_rate, steps, rates), backbone),
             (make_optimizer(rates.head_learning_rate, steps, rates), above),
         )
-
-
-def _step(task: Task, parts: Parts) -> Step:
-    loss, embedder = task.config.loss, task.network.embedder
-    with task.strategy.scope():
-        if task.objective is None:
-            return triplet_step(embedder, loss.margin, parts, task.strategy)
-        return network_step(embedder, task.objective, loss.distillation, parts, task.strategy)
 
 
 def _epoch(
@@ -114,7 +97,7 @@ def _epoch(
         # The seed of what is augmented here, or every epoch and worker would have the same crops.
         drawn = np.random.default_rng((config.seed, number, worker)).integers(2**31)
         tf.random.set_seed(int(drawn))
-        return stream(examples, batches[worker::workers], config.network.input_size, config.augment)
+        return stream(examples, batches[worker::workers], config.network.train_size, config.augment)
 
     return dataset
 

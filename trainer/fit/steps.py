@@ -7,12 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from trainer.fit.optimizer import Parts
 from trainer.losses.distances import mean_pairwise_distance
-from trainer.losses.distillation import similarity_distillation
-from trainer.network.siamese import fixed_triplet_loss, three_branch
 
 Tensor = Any
 Step = Callable[..., tuple[Tensor, Tensor, Tensor]]
@@ -54,33 +51,15 @@ def head_step(
 def network_step(
     embedder: keras.Model,
     objective: keras.layers.Layer,
-    distillation: float,
     parts: Parts,
     strategy: tf.distribute.Strategy,
 ) -> Step:
-    """Return ``step(images [B, S, S, 3], labels [B], teacher [B, F])``."""
+    """Return ``step(images [B, S, S, 3], labels [B])``."""
 
-    def forward(images: Tensor, labels: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         embeddings = embedder(images, training=True)
         loss, active = objective(embeddings, labels)
-        if distillation:
-            loss += distillation * similarity_distillation(embeddings, teacher, labels)
         return loss, active, mean_pairwise_distance(embeddings)
-
-    return _compiled(forward, parts, strategy)
-
-
-def triplet_step(
-    embedder: keras.Model, margin: float, parts: Parts, strategy: tf.distribute.Strategy
-) -> Step:
-    """Return the same for a batch of anchors, then positives, then negatives, through three branches."""
-    siamese = three_branch(embedder)
-
-    def forward(images: Tensor, _labels: Tensor, _teacher: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        distances = siamese(ops.split(images, 3), training=True)
-        loss, active = fixed_triplet_loss(distances, margin)
-        # Negatives are drawn at random: their distance stands for that of any two images.
-        return loss, active, ops.mean(distances[:, 1])
 
     return _compiled(forward, parts, strategy)
 

@@ -3,7 +3,6 @@
 import keras
 
 from trainer.config import LossConfig, Mining
-from trainer.errors import ConfigError
 from trainer.losses.contrastive import ContrastiveLoss
 from trainer.losses.memory import CrossBatchMemory
 from trainer.losses.multi_similarity import MultiSimilarityLoss
@@ -15,20 +14,14 @@ from trainer.losses.triplet import TripletLoss
 def make_objective(
     config: LossConfig, classes: int, dimension: int, *, seed: int = 0
 ) -> keras.layers.Layer:
-    """Return the configured loss of ``classes`` classes and embeddings of ``dimension``.
-
-    Raises ``ConfigError`` for ``fixed_triplets``, whose triplets are drawn before training and not
-    in the batch; see ``trainer.network.siamese``.
-    """
-    if config.name == "fixed_triplets":
-        raise ConfigError("loss.name: fixed_triplets is not a loss of a batch and its labels.")
+    """Return the configured loss of ``classes`` classes and embeddings of ``dimension``."""
     if config.name == "proxy_anchor":
         return ProxyAnchorLoss(classes, dimension, seed=seed)
     loss = _pair_loss(config, seed)
     return CrossBatchMemory(loss, config.memory, dimension) if config.memory else loss
 
 
-def mine(objective: keras.layers.Layer | None, mining: Mining) -> bool:
+def mine(objective: keras.layers.Layer, mining: Mining) -> bool:
     """Let a triplet loss, also one inside a memory, mine that way in the graphs to come.
 
     True when it mined another way before, so that its graph must be built again.

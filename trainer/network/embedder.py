@@ -1,195 +1,155 @@
 """The embedding network: uint8 RGB in, preprocessing and a pretrained backbone inside, unit vectors out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
-from trainer.config import Backbone, NetworkConfig
-from trainer.errors import DataError
-from trainer.network.backbones import build_backbone, preprocessed
-from trainer.network.kept_share import KeptShare, Shared
+from app.bundle.linear_map import LinearMap
+from trainer.config import NetworkConfig
+from trainer.network.backbones import build_backbone, deeper_layers, preprocessed
 
 Tensor = Any
+# Any side that every backbone halves as often as it can.
+_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """``features`` and ``embedder`` share layers: the first ends at the pooled features.
+    """Models that share their layers.
 
-    Both take uint8 [N, S, S, 3]; features are float32 [N, F], embeddings unit float32 [N, D].
-    ``top`` is what makes embeddings of pretrained features; ``kept`` its part that leaves them as
-    they are, but for a turn to their principal axes, where ``config.keep`` asks for that; ``share``
-    says how much of an embedding that part holds, where ``config.keep_unlike`` lets it vary.
+    ``features`` takes uint8 [N, S, S, 3] and gives unit float32 [N, F] (``untrained``), ``embedder`` unit
+    float32 [N, D]. ``top`` is the head and what makes its output an embedding: features in, embeddings
+    out. ``trained`` is the embedder for crops of ``NetworkConfig.train_size``.
     """
 
     backbone: keras.Model
     features: keras.Model
     head: keras.layers.Layer
-    kept: keras.layers.Dense | None
-    share: KeptShare | None
     top: keras.Model
     embedder: keras.Model
+    trained: keras.Model
 
     def freeze(self, stages: int) -> list[keras.Variable]:
         """Keep the backbone's first ``stages`` as they are, all with -1; return what is trained.
 
         A stage is what lies between two steps of the resolution: five in the usual networks.
         """
-        index = cut(self.backbone, stages)
-        below = self.backbone.layers[: 0 if index is None else index + 1]
+        below = self.backbone.layers[: _count(self.backbone, stages)]
         frozen = {id(variable) for layer in below for variable in layer.variables}
         return [v for v in self.backbone.trainable_variables if id(v) not in frozen]
-
-
-def cut(backbone: keras.Model, stages: int) -> int | None:
-    """Return the index in ``backbone.layers`` of the last layer of the first ``stages``; None for none.
-
-    -1 stands for all of them.
-    """
-    if stages < 0:
-        return len(backbone.layers) - 1
-    inside = [index for index, stage in enumerate(_stages(backbone)) if stage < stages]
-    return max(inside, default=None)
-
-
-def _stages(backbone: keras.Model) -> Iterator[int]:
-    """The stage of every layer, from 0: steps since the first layer that is trained."""
-    side: int = backbone.input_shape[1]
-    steps, first = 0, None
-    for layer in backbone.layers:
-        strides = max(getattr(layer, "strides", (1,)))
-        # A shortcut strides beside the layers that did already, and makes no step of its own.
-        if strides > 1 and side > 1 and layer.output.shape[1] == -(-side // 2):
-            side, steps = layer.output.shape[1], steps + 1
-        if first is None and layer.trainable_weights:
-            first = steps
-        yield 0 if first is None else steps - first
 
 
 def build(config: NetworkConfig) -> Network:
     """Return the whole network, its backbone pretrained and its head drawn from the global seed.
 
-    With ``config.keep`` the embedding is √(1 − keep) · trained, then √keep · pretrained: squared
-    distances are the weighted mean of both, and what the backbone knows of pictures unlike the
-    training's is not lost. With ``config.keep_unlike`` the share is larger for such pictures. Both
-    parts share the stages that stay frozen.
     Raises ``WeightsError`` when the pretrained weights cannot be had.
     """
-    backbone, features = _features(config.backbone, config.input_size, config.weights)
-    join = _Join(config)
-    known = keras.Input(features.output_shape[1:], name="features")
-    top = keras.Model(known, join(known, known), name="top")
-    embeddings = join(features.output, features.output)
-    if config.keep:
-        embeddings = join(*_beside(backbone, features.input, config))
-    embedder = keras.Model(features.input, embeddings, name="gemello")
-    return Network(backbone, features, join.head, join.kept, join.share, top, embedder)
+    backbone, pretrained = _backbone(config)
+    head = keras.layers.Dense(config.dimension, kernel_initializer="orthogonal", name="head")
+    # Lengths are sums of many squares: they need the whole precision.
+    unit = keras.layers.UnitNormalization(name="embedding", dtype="float32")
+
+    def embedding(features: Tensor) -> Tensor:
+        return unit(head(features))
+
+    images, features = pretrained(config.input_size)
+    crops, of_crops = pretrained(config.train_size)
+    known = keras.Input(features.shape[1:], name="features")
+    return Network(
+        backbone,
+        keras.Model(images, features, name="features"),
+        head,
+        keras.Model(known, embedding(known), name="top"),
+        keras.Model(images, embedding(features), name="gemello"),
+        keras.Model(crops, embedding(of_crops), name="gemello_of_crops"),
+    )
 
 
-def published(embedder: keras.Model, config: NetworkConfig) -> keras.Model:
-    """Return what is exported of a trained ``embedder``: its weights in the network of ``config``.
+def untrained(config: NetworkConfig) -> keras.Model:
+    """Return pretrained features without any training, uint8 [N, S, S, 3] → unit float32 [N, F].
 
-    That is ``TrainConfig.published_network``, in float32 whatever it was trained in. A network of
-    convolutions takes any size. Trained on crops, it sees things larger than they are in whole
-    pictures, so that a larger size may serve better: Touvron et al., "Fixing the train-test
-    resolution discrepancy", arXiv:1906.06423. A share of the pretrained features that is larger
-    than training's keeps more for pictures that the training never saw.
-
-    Raises ``DataError`` when that configuration gives another network.
+    Pooled maps of several depths of the backbone, each at unit length: the deepest know ImageNet's
+    classes best, the others what does not matter to those.
     """
+    images, features = _backbone(config)[1](config.input_size)
+    return keras.Model(images, features, name=f"{config.backbone}_untrained")
+
+
+def as_head(linear: LinearMap, head: keras.layers.Layer) -> list[npt.NDArray[np.float32]]:
+    """Return the weights with which ``head`` does what ``linear`` does.
+
+    Dimensions that ``linear`` lacks stay nearly as they were drawn: of no weight at the start, but not
+    without a gradient.
+    """
+    kernel, bias = (np.asarray(weights) for weights in head.get_weights())
+    kernel, bias = 1e-3 * kernel, np.zeros_like(bias)
+    count = linear.matrix.shape[1]
+    kernel[:, :count], bias[:count] = linear.matrix, linear.offset
+    return [kernel, bias]
+
+
+def in_float32(weights: Sequence[npt.NDArray[Any]], config: NetworkConfig) -> keras.Model:
+    """Return an embedder with those ``weights`` that computes in float32, whatever it was trained in."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
         other = build(config).embedder
     finally:
         keras.config.set_dtype_policy(policy)
-    try:
-        other.set_weights(embedder.get_weights())
-    except ValueError as exc:
-        raise DataError(
-            "The model was made by another version of Gemello, so that it cannot be built again."
-        ) from exc
+    other.set_weights(list(weights))
     return other
 
 
-def _beside(backbone: keras.Model, images: Tensor, config: NetworkConfig) -> tuple[Tensor, Tensor]:
-    """Pooled features of the backbone that is trained, and of one that is not, above one trunk."""
-    untouched, _ = _features(config.backbone, config.input_size, config.weights)
-    untouched.trainable = False
-    index = cut(backbone, config.frozen_stages)
-    maps = preprocessed(config.backbone, images)
-    if index is not None:
-        maps = keras.Model(backbone.input, backbone.layers[index].output, name="trunk")(maps)
-    tails = []
-    for model, name in ((backbone, "trained"), (untouched, "pretrained")):
-        start = model.input if index is None else model.layers[index].output
-        # With all stages frozen nothing is left above the trunk.
-        whole = start is model.output
-        above = maps if whole else keras.Model(start, model.output, name=f"{name}_tail")(maps)
-        tails.append(pooled(above, f"{name}_pool"))
-    return tails[0], tails[1]
+def _count(backbone: keras.Model, stages: int) -> int:
+    """How many of ``backbone.layers`` the first ``stages`` have; -1 stands for all of them."""
+    if stages < 0:
+        return len(backbone.layers)
+    return sum(1 for stage in _stages(backbone) if stage < stages)
 
 
-class _Join:
-    """The layers above pooled features; called twice, they are the same layers."""
-
-    def __init__(self, config: NetworkConfig) -> None:
-        self.head, self.kept, self.share = _head(config), None, None
-        self._keep = config.keep
-        # Lengths and differences are small: they need the whole precision.
-        self._units = [
-            keras.layers.UnitNormalization(name=name, dtype="float32")
-            for name in ("trained_unit", "kept_unit")
-        ]
-        self._shared = Shared(name="embedding")
-        if config.keep:
-            self.kept = keras.layers.Dense(config.keep_dimension, use_bias=False, name="kept")
-            self.kept.trainable = False
-        if config.keep_unlike is not None:
-            self.share = KeptShare(config.keep, config.keep_unlike, name="share")
-
-    def __call__(self, trained: Tensor, pretrained: Tensor) -> Tensor:
-        new = self._units[0](self.head(trained))
-        if self.kept is None:
-            return new
-        old = self._units[1](self.kept(pretrained))
-        share = self.share(pretrained) if self.share else self._keep
-        return self._shared(new, old, share=share)
+def _stages(backbone: keras.Model) -> Iterator[int]:
+    """The stage of every layer, from 0: steps since the first layer that is trained."""
+    # The backbone takes any size, so that its layers have none of their own.
+    outputs = [layer.output for layer in backbone.layers]
+    shapes = keras.Model(backbone.input, outputs)(keras.Input((_SIDE, _SIDE, 3)))
+    side, steps, first = _SIDE, 0, None
+    for layer, output in zip(backbone.layers, shapes, strict=True):
+        strides = max(getattr(layer, "strides", (1,)))
+        # A shortcut strides beside the layers that did already, and makes no step of its own.
+        if strides > 1 and output.shape[1] == -(-side // 2):
+            side, steps = output.shape[1], steps + 1
+        if first is None and layer.trainable_weights:
+            first = steps
+        yield 0 if first is None else steps - first
 
 
-def _head(config: NetworkConfig) -> keras.layers.Layer:
-    last = keras.layers.Dense(
-        config.dimension, use_bias=False, kernel_initializer="orthogonal", name="head"
-    )
-    if config.head == "linear":
-        return last
-    # What siamese tutorials put on top, drawn at random.
-    wide = keras.layers.Dense(512, activation="relu", name="dense_512")
-    narrow = keras.layers.Dense(256, activation="relu", name="dense_256")
-    return keras.Sequential([wide, narrow, last], name="dense_head")
-
-
-def untrained(backbone: Backbone, input_size: int, weights: str | None = None) -> keras.Model:
-    """Return pretrained features without any training, at unit length: the baseline to beat."""
-    _, features = _features(backbone, input_size, weights)
-    unit = keras.layers.UnitNormalization()(features.output)
-    return keras.Model(features.input, unit, name=f"{backbone}_untrained")
-
-
-def _features(name: Backbone, size: int, weights: str | None) -> tuple[keras.Model, keras.Model]:
-    backbone = build_backbone(name, size, weights)
-    images = keras.Input((size, size, 3), dtype="uint8", name="images")
+def _backbone(
+    config: NetworkConfig,
+) -> tuple[keras.Model, Callable[[int], tuple[Tensor, Tensor]]]:
+    """The backbone, and a function that makes an input of a size, and the features of it."""
+    backbone = build_backbone(config.backbone, config.weights)
     # A batch normalisation that is not trainable uses its stored statistics, in training too:
     # those of a small batch would be worse, and would not be what serves.
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
-    maps = backbone(preprocessed(name, images))
-    return backbone, keras.Model(images, pooled(maps, "pool"), name="features")
+    deeper = [backbone.get_layer(name).output for name in deeper_layers(config.backbone)]
+    depths = keras.Model(backbone.input, [backbone.output, *deeper], name="depths")
+    unit = keras.layers.UnitNormalization(name="features_unit", dtype="float32")
+
+    def pretrained(size: int) -> tuple[Tensor, Tensor]:
+        images = keras.Input((size, size, 3), dtype="uint8", name="images")
+        parts = [_pooled(maps) for maps in depths(preprocessed(config.backbone, images))]
+        return images, unit(keras.ops.concatenate(parts, axis=-1))
+
+    return backbone, pretrained
 
 
-def pooled(maps: Tensor, name: str) -> Tensor:
-    """Return the mean over positions, [N, H, W, F] → [N, F]."""
-    return keras.layers.GlobalAveragePooling2D(name=name)(maps)
+def _pooled(maps: Tensor) -> Tensor:
+    """The mean over positions, [N, H, W, F] → float32 [N, F], at unit length."""
+    pooled = keras.layers.GlobalAveragePooling2D()(maps)
+    return keras.layers.UnitNormalization(dtype="float32")(pooled)

@@ -24,6 +24,7 @@ def write_bundle_report(bundle: Bundle, retrieval: Retrieval, scan: Scan, test: 
         before=retrieval.untrained,
         history=history["epochs"],
         untrained_recall=history["untrained_validation_recall@1"],
+        ladder=history["ladder"],
         calibration=manifest.calibration,
         data={
             **{f"{name} of each split": manifest.data[name] for name in ("images", "classes")},

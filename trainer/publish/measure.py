@@ -6,24 +6,24 @@ file is read or decoded again.
 
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
 from app.bundle.encoder import Encoder
 from app.bundle.manifest import Calibration, Evaluation
 from gemello.progress import say, track
-from trainer.config import NetworkConfig
 from trainer.data.cache import ImageCache
 from trainer.evaluate.calibration import calibrate, calibration_error
+from trainer.evaluate.comparison import Comparison, compare, p, points
 from trainer.evaluate.embedding import embed_cache
 from trainer.evaluate.keras_encoder import KerasEncoder
 from trainer.evaluate.measurement import Measurement
 from trainer.evaluate.retrieval import measure_cache
-from trainer.network.embedder import untrained
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """The published model on the test classes, and its backbone without training."""
+    """The published model on the test classes, and the best that its backbone does without labels."""
 
     trained: Measurement
     untrained: Measurement
@@ -39,24 +39,31 @@ class Retrieval:
             untrained={key: value for key, value in plain.items() if isinstance(value, float)},
         )
 
+    def compared(self) -> Comparison:
+        """Return both side by side."""
+        return compare(self.untrained, self.trained, ("untrained", "trained"))
+
 
 def measure_retrieval(
-    encoder: Encoder, test: ImageCache, network: NetworkConfig
+    encoder: Encoder, baseline: keras.Model, test: ImageCache
 ) -> Retrieval | None:
     """Return retrieval among classes that training never saw; None where there are none.
 
-    ``test`` holds the images at the size of ``encoder``, which is that of ``network``.
+    ``test`` holds the images at the size of ``encoder`` and ``baseline``.
     """
     if not test.records:
-        say("No test classes, so the published model was not measured.")
         return None
-    baseline = untrained(network.backbone, network.input_size, network.weights)
     with track("measuring", 2 * len(test.records)) as advance:
         after = measure_cache(encoder, test, advance)
         before = measure_cache(KerasEncoder(baseline), test, advance)
-    trained, plain = (float(m.hits(1).mean()) for m in (after, before))
-    say(f"test classes: recall@1 {trained:.4f}, untrained {plain:.4f}")
-    return Retrieval(after, before)
+    retrieval = Retrieval(after, before)
+    for row in retrieval.compared().rows:
+        if row.figure in ("recall@1", "map@r"):
+            say(
+                f"test classes: {row.figure} {row.second.value:.3f}, untrained {row.first.value:.3f} "
+                f"({points(row.difference.value)} points, {p(row.difference)})"
+            )
+    return retrieval
 
 
 def measure_calibration(

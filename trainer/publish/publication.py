@@ -1,24 +1,25 @@
-"""A trained embedder → the next version of a model, in the store."""
+"""A trained network → the next version of a model, in the store."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import keras
+import numpy as np
 
 from app.bundle import model_store
-from app.bundle.manifest import Manifest, Preprocessing, model_id
+from app.bundle.manifest import Calibration, Manifest, Preprocessing, model_id
 from app.bundle.model_store import Bundle
 from app.bundle.runtimes import load_encoder
 from trainer.config import TrainConfig
-from trainer.errors import DataError
+from trainer.errors import DataError, NotShownBetter
+from trainer.fit.history import History
+from trainer.fit.validation import clearly_worse
 from trainer.network.backbones import provenance
-from trainer.network.embedder import published
+from trainer.network.embedder import in_float32
 from trainer.preparation import Prepared
 from trainer.publish.bundle_report import write_bundle_report
 from trainer.publish.export import export, round_to_half
-from trainer.publish.measure import measure_calibration, measure_retrieval
+from trainer.publish.measure import Retrieval, measure_calibration, measure_retrieval
 
 
 def check_destination(store: Path, name: str) -> None:
@@ -34,46 +35,79 @@ def check_destination(store: Path, name: str) -> None:
 
 
 def publish(
-    trained: keras.Model,
+    embedder: keras.Model,
+    history: History,
     config: TrainConfig,
-    history: Mapping[str, Any],
     data: Prepared,
     store: Path,
     name: str,
+    *,
+    force: bool = False,
 ) -> Bundle:
-    """Publish ``trained``, an embedder, as ``config`` says and as the next version of ``name``.
+    """Publish ``embedder`` as the next version of ``name``, and activate it.
 
     Figures, calibration and report are those of the exported files, measured by the serving code.
+    What is clearly worse on the test classes than ``history.adapted``, or was measured on no class, is
+    published with ``force`` alone, and not activated. Raises ``NotShownBetter``.
     """
-    network = config.published_network
-    embedder = published(trained, network)
-    round_to_half(embedder)
+    network = config.network
+    baseline = in_float32(history.adapted, network)
+    exported = in_float32(embedder.get_weights(), network)
+    round_to_half(exported)
     with model_store.staging(store, name) as folder:
-        export(embedder, folder)
+        export(exported, folder)
         files = model_store.hash_files(folder)
         manifest = Manifest(
             name=name,
             version=model_store.next_version(store, name),
             created=datetime.now(UTC).replace(microsecond=0),
-            dimension=network.embedding_dimension,
+            dimension=network.dimension,
             input_size=network.input_size,
             backbone=provenance(network.backbone),
-            training={"config": config.model_dump(), "history": dict(history)},
+            training={"config": config.model_dump(), "history": history.as_manifest()},
             data=data.as_manifest(),
             files=files,
             model_id=model_id(files, network.input_size, Preprocessing()),
         )
-        measured = _measured(Bundle(folder, manifest), config, data)
+        bundle = Bundle(folder, manifest)
+        encoder = load_encoder(bundle)
+        retrieval = measure_retrieval(encoder, baseline, data.splits["test"])
+        problem = _problem(retrieval, history)
+        if problem and not force:
+            raise NotShownBetter(
+                f"{problem} Nothing was published; --resume --force publishes it without activating it."
+            )
+        calibration = measure_calibration(
+            encoder, data.splits["validation"], retrieval, config.seed
+        )
+        measured = _with_figures(bundle, calibration, retrieval, data)
         model_store.write_manifest(folder, measured.manifest)
-        return model_store.publish(store, folder)
+        return model_store.publish(store, folder, as_default=problem is None)
 
 
-def _measured(bundle: Bundle, config: TrainConfig, data: Prepared) -> Bundle:
-    """``bundle`` with its calibration, its evaluation and its report."""
-    test, validation = data.splits["test"], data.splits["validation"]
-    encoder = load_encoder(bundle)
-    retrieval = measure_retrieval(encoder, test, config.published_network)
-    calibration = measure_calibration(encoder, validation, retrieval, config.seed)
+def _problem(retrieval: Retrieval | None, history: History) -> str | None:
+    """Why a model should not serve by itself; None where nothing speaks against it."""
+    if retrieval is None:
+        measured = history.untrained is not None
+        return (
+            None if measured else "The model was measured on no class that it was not trained on."
+        )
+    before, after = retrieval.untrained, retrieval.trained
+    classes = np.unique(after.labels.astype(str), return_inverse=True)[1].astype(np.int64)
+    figures = after.per_query()
+    worse = [
+        f"{figure} {figures[figure].mean():.3f} < {values.mean():.3f}"
+        for figure, values in before.per_query().items()
+        if figure in ("recall@1", "map@r") and clearly_worse(figures[figure], values, classes)
+    ]
+    if not worse or history.published == "adapted":
+        return None
+    return f"On the test classes the model is worse than without training ({', '.join(worse)})."
+
+
+def _with_figures(
+    bundle: Bundle, calibration: Calibration | None, retrieval: Retrieval | None, data: Prepared
+) -> Bundle:
     figures = {
         "calibration": calibration,
         "evaluation": retrieval.evaluation() if retrieval else None,
@@ -81,6 +115,6 @@ def _measured(bundle: Bundle, config: TrainConfig, data: Prepared) -> Bundle:
     measured = Bundle(bundle.path, bundle.manifest.model_copy(update=figures))
     if retrieval is None:
         return measured
-    write_bundle_report(measured, retrieval, data.scan, test)
+    write_bundle_report(measured, retrieval, data.scan, data.splits["test"])
     files = model_store.hash_files(bundle.path)
     return Bundle(bundle.path, measured.manifest.model_copy(update={"files": files}))

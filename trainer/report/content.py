@@ -16,6 +16,8 @@ class Report:
     the titles of the two. ``history`` has a mapping per epoch with any of the keys ``stage``,
     ``loss``, ``active``, ``distance``, ``spread``, ``rank`` and ``recall``; None is a gap.
     ``untrained_recall`` is the untrained backbone's recall on the same validation classes.
+    ``ladder`` has a mapping per rung: its ``name``, whether it is ``published``, and, where it was measured,
+    value, low and high of ``recall@1`` and ``map@r`` on the validation classes.
     ``data`` may hold ``counts``, ``bad`` (file → reason) and ``duplicates`` (sentences); its other
     keys, ``config`` and ``model`` are shown as they are. ``comparison`` words the page as one of
     two models side by side, not as one of a training's success.
@@ -27,6 +29,7 @@ class Report:
     names: tuple[str, str] = ("untrained", "trained")
     history: Sequence[Mapping[str, Any]] = ()
     untrained_recall: float | None = None
+    ladder: Sequence[Mapping[str, Any]] = ()
     calibration: Calibration | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """The figures of a report, and the sentence above them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainer.evaluate.bootstrap import Difference, Interval
@@ -54,6 +55,33 @@ def figure_rows(report: Report, comparison: Comparison | None) -> list[FigureRow
 
 def _cell(interval: Interval) -> tuple[str, str]:
     return percent(interval.value), ends(interval)
+
+
+@dataclass(frozen=True, slots=True)
+class RungRow:
+    """A state of the network that was compared on the validation classes; dashes where it could not be."""
+
+    name: str
+    recall: tuple[str, str]
+    average_precision: tuple[str, str]
+    published: bool
+
+
+def ladder_rows(report: Report) -> list[RungRow]:
+    """Return the rungs that a training compared, in order."""
+    return [
+        RungRow(
+            str(rung["name"]),
+            _measured(rung.get("recall@1")),
+            _measured(rung.get("map@r")),
+            bool(rung["published"]),
+        )
+        for rung in report.ladder
+    ]
+
+
+def _measured(figure: Sequence[float] | None) -> tuple[str, str]:
+    return ("–", "") if figure is None else _cell(Interval(*figure))
 
 
 def recall_rows(report: Report) -> list[tuple[int, list[str]]]:

@@ -17,7 +17,7 @@ from trainer.report import scatter
 from trainer.report.classes import class_table
 from trainer.report.content import Report
 from trainer.report.drawings import Drawings, DrawnMap, DrawnPlot, draw
-from trainer.report.figures import figure_rows, headline, recall_rows, too_few_classes
+from trainer.report.figures import figure_rows, headline, ladder_rows, recall_rows, too_few_classes
 from trainer.report.sheets import sheets
 from trainer.report.text import clean, common_folder, shown, table_rows
 from trainer.report.thumbnails import Thumbnails, data_uri
@@ -74,6 +74,7 @@ def render(report: Report, drawings: Drawings, thumbnails: Thumbnails) -> str:
         model=table_rows(report.model),
         rows=figure_rows(report, comparison),
         recall_rows=recall_rows(report),
+        ladder=ladder_rows(report),
         resamples=RESAMPLES,
         few=too_few_classes(report.after),
         curves=[_shown(drawn) for drawn in drawings.curves],

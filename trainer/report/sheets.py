@@ -10,7 +10,7 @@ from trainer.report.content import Report
 from trainer.report.text import common_folder, shown
 from trainer.report.thumbnails import Thumbnails
 
-_WORST, _BEST, _CHANGED = 16, 8, 12
+_WORST, _CONFIDENT, _BEST, _CHANGED = 16, 8, 8, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Sheet:
 
 
 def sheets(report: Report, thumbnails: Thumbnails) -> list[Sheet]:
-    """Return the worst and best queries of ``after``; those that only one of two models finds."""
+    """Return the worst, the confidently wrong and the best of ``after``; those that only one of two models finds."""
     after, before = report.after, report.before
     first, second = report.names
     lines = [(None, after)]
@@ -50,6 +50,12 @@ def sheets(report: Report, thumbnails: Thumbnails) -> list[Sheet]:
             "The first right answer is farthest down",
             lines,
             worst(after),
+        ),
+        (
+            f"Worst confident mistakes: {second}",
+            "The first answer is wrong, and at the smallest distances",
+            lines,
+            confident(after),
         ),
         (f"Best queries: {second}", "All that is right comes first", lines, best(after)),
     ]
@@ -72,6 +78,13 @@ def sheets(report: Report, thumbnails: Thumbnails) -> list[Sheet]:
 def worst(measurement: Measurement, count: int = _WORST) -> list[int]:
     """Return the queries whose first right answer is farthest down, then by MAP@R; one of each class."""
     order = np.lexsort((measurement.average_precision, -measurement.ranks))
+    return _one_per_class(measurement, order.tolist())[:count]
+
+
+def confident(measurement: Measurement, count: int = _CONFIDENT) -> list[int]:
+    """Return the queries whose first answer is wrong, the nearest of them first; one of each class."""
+    wrong = np.flatnonzero(~measurement.hits(1))
+    order = wrong[np.argsort(measurement.top_distances[wrong, 0], kind="stable")]
     return _one_per_class(measurement, order.tolist())[:count]
 
 

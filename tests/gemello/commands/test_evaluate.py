@@ -81,11 +81,13 @@ def test_untrained_backbones_are_compared_and_reported(
     name = "untrained:efficientnet_lite0@32"
     done = run("compare", "tiny", name, "--data", data, "--report", page, **tiny)
     assert done.returncode == 0, done.stderr
-    assert "untrained efficientnet_lite0 at 32 px" in page.read_text()
+    assert "untrained efficientnet_lite0 at 32 px, whitened on these images" in page.read_text()
     chosen = ("--backbone", "efficientnet_lite0", "--untrained", "--input-size", 32)
     done = run("evaluate", *chosen, "--data", data, "--report", page, **tiny)
     assert done.returncode == 0, done.stderr
-    assert "untrained efficientnet_lite0 at 32 px: recall@1" in page.read_text()
+    title = "untrained efficientnet_lite0 at 32 px, whitened on these images"
+    assert f"{title}: recall@1" in page.read_text()
+    assert title in done.stdout
 
 
 def test_files_that_cannot_be_written_are_refused_first(

@@ -270,14 +270,3 @@ def test_no_records_make_an_empty_cache(tmp_path: Path) -> None:
     cached, _ = open_counted([], tmp_path / "cache")
     assert cached.images.shape == (0, 32, 32, 3)
     assert cached.images[:].shape == (0, 32, 32, 3)
-
-
-def test_another_size_is_decoded_again_and_the_same_is_not(tmp_path: Path) -> None:
-    data = draw_classes(tmp_path / "data", 3, 2)
-    cached = cache.open_cache(read_data(data), 32, tmp_path / "cache", lambda _: None)
-    few = cached.subset(np.array([4, 1]))
-    done: list[int] = []
-    assert cache.resized(few, 32, done.append) is few
-    larger = cache.resized(few, 48, done.append)
-    assert (larger.size, larger.records, larger.content) == (48, few.records, few.content)
-    assert sum(done) == 4

@@ -11,18 +11,18 @@ from PIL import Image
 from app.images.prepare import prepare_file
 from tests.support.drawings import draw_classes
 from tests.trainer.data.test_near_duplicates import photograph
-from trainer.batches.sampling import epoch_batches
+from trainer.batches.sampling import batch_shape, epoch_batches, steps_per_epoch
 from trainer.data import cache_build
 from trainer.data.cache import without_single_images
 from trainer.data.records import Record, Split, divide, read_data
 from trainer.data.scan import Scan, scan
 
-SIZES: dict[Split, int] = {"train": 40, "validation": 32, "test": 32}
+SIZE = 32
 
 
 def scanned(records: list[Record], folder: Path) -> Scan:
     done: list[int] = []
-    found = scan(records, SIZES, folder / "cache", done.append)
+    found = scan(records, SIZE, folder / "cache", done.append)
     assert sum(done) == len(records)
     return found
 
@@ -61,10 +61,10 @@ def test_ten_classes_of_eight_images_pass_untouched(data: Path, tmp_path: Path) 
         "validation": 16,
         "test": 16,
     }
-    for split, cached in found.caches.items():
-        assert cached.images.shape[1:] == (SIZES[split], SIZES[split], 3)
+    for cached in found.caches.values():
+        assert cached.images.shape[1:] == (SIZE, SIZE, 3)
         for image, record in zip(cached.images, cached.records, strict=True):
-            assert np.array_equal(image, prepare_file(record.path, SIZES[split]).pixels)
+            assert np.array_equal(image, prepare_file(record.path, SIZE).pixels)
 
 
 def test_every_unreadable_file_is_named(data: Path, tmp_path: Path) -> None:
@@ -200,8 +200,11 @@ def test_two_classes_only(tmp_path: Path) -> None:
         "test": 0,
     }
     labels = [int(r.label[-1]) for r in found.caches["train"].records]
-    (batch,) = epoch_batches(labels, 32, 3, np.random.default_rng(0))
-    assert sorted(batch.tolist()) == list(range(6))
+    shape = batch_shape(labels, 32, 3)
+    (batch,) = epoch_batches(
+        labels, shape, np.random.default_rng(0), steps=steps_per_epoch(labels, shape)
+    )
+    assert sorted(set(batch.tolist())) == list(range(6))
 
 
 def test_a_class_that_its_copies_alone_made_large_is_counted_as_single(
@@ -217,4 +220,4 @@ def test_a_class_that_its_copies_alone_made_large_is_counted_as_single(
 
 def test_records_without_a_split_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not divided"):
-        scan(read_data(data), SIZES, tmp_path, lambda _: None)
+        scan(read_data(data), SIZE, tmp_path, lambda _: None)

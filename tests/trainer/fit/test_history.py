@@ -12,7 +12,6 @@ from tests.trainer.fit.fitting import STILL, Data, close, fitted
 from tests.trainer.losses.batches import unit
 from trainer.config import TrainConfig
 from trainer.errors import TrainingFailed
-from trainer.fit import diagnostics
 from trainer.fit.checkpoint import Checkpoint, State
 from trainer.fit.history import Recorder
 from trainer.fit.steps import Means
@@ -29,43 +28,27 @@ class NoImages(Validation):
     def __init__(self) -> None:
         self.queries = 0
 
-    def recall(self, embeddings: np.ndarray) -> float | None:
-        return None
 
-
-def recorded(config: TrainConfig, epochs: int) -> Recorder:
+def recorder_of(config: TrainConfig) -> Recorder:
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    recorder = Recorder(model, NoImages(), config)
-    for number in range(1, epochs + 1):
-        means = Means()
-        means.add((0.1, 1.0, 0.001))
-        recorder.record("network", number, epochs, means, unit(6, 2))
-    return recorder
+    return Recorder(model, NoImages(), config)
 
 
-def test_an_alarm_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_alarm_ends_the_stage(capfd: pytest.CaptureFixture[str]) -> None:
+    recorder, means = recorder_of(TrainConfig()), Means()
+    means.add((0.1, 1.0, 0.001))
     with pytest.raises(TrainingFailed, match="collapsed"):
-        recorded(TrainConfig(), 2)
+        recorder.record("network", 1, 2, means, unit(6, 2))
     assert capfd.readouterr().err.count("network") == 1
+    assert recorder.selected_weights is None
 
 
-def test_an_alarm_is_told_once_where_it_must_not_end_the_run(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    recorder = recorded(TrainConfig(stop_if_failing=False), 3)
-    assert len(recorder.history.epochs) == 3
-    said = " ".join(capfd.readouterr().err.split())
-    assert said.count("The network collapsed") == 1
-    assert said.count("stop_if_failing is off") == 1
-
-
-def test_numbers_that_are_none_end_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def not_a_number(*_: object) -> None:
-        raise TrainingFailed("not a number")
-
-    monkeypatch.setattr(diagnostics, "check_finite", not_a_number)
+def test_numbers_that_are_none_end_the_stage_and_are_no_epoch() -> None:
+    recorder, means = recorder_of(TrainConfig()), Means()
+    means.add((float("nan"), 1.0, 0.9))
     with pytest.raises(TrainingFailed, match="not a number"):
-        recorded(TrainConfig(stop_if_failing=False), 1)
+        recorder.record("network", 1, 2, means, unit(6, 2))
+    assert recorder.history.epochs == []
 
 
 class Interrupted(BaseException):
@@ -75,15 +58,17 @@ class Interrupted(BaseException):
 @pytest.mark.parametrize(
     "values",
     [
-        {"ema": 0.9, "memory": 20, "distillation": 1.0, "patience": 9},
+        {"ema": 0.9, "memory": 20, "patience": 9},
         {"loss": "proxy_anchor", "hard_classes": 0.5},
-        {"loss": "fixed_triplets"},
+        {"loss": "triplet", "ema": 0},
     ],
     ids="-".join,
 )
+@pytest.mark.parametrize("interrupted", [1, 2])
 @pytest.mark.usefixtures("eager")
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     values: dict[str, Any],
+    interrupted: int,
     data: Data,
     pictures: list[np.ndarray],
     tmp_path: Path,
@@ -98,7 +83,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     record = Recorder.record
 
     def interrupt(recorder: Recorder, stage: str, number: int, *rest: Any) -> None:
-        if (stage, number) == ("network", 2):
+        if (stage, number) == ("network", interrupted):
             raise Interrupted
         record(recorder, stage, number, *rest)
 
@@ -112,21 +97,26 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     again = build(chosen)
     resumed = fit(again, *data, chosen, checkpoint=checkpoint, state=state)
 
-    assert "resuming after epoch 1" in capfd.readouterr().err
-    assert len(pictures) == 1, "neither the head nor the first epoch is trained again"
-    assert all(np.array_equal(a, b) for a, b in zip(pictures, seen[1:], strict=True))
+    done = "epoch 1" if interrupted == 2 else "the head's epochs"
+    assert f"resuming after {done}" in capfd.readouterr().err
+    assert len(pictures) == 3 - interrupted, (
+        "neither the head nor a finished epoch is trained again"
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(pictures, seen[interrupted - 1 :], strict=True))
     assert [(e.stage, e.recall) for e in resumed.epochs] == [
         (e.stage, e.recall) for e in history.epochs
     ]
-    assert (resumed.untrained, resumed.best) == (history.untrained, history.best)
-    assert resumed.selected == history.selected
+    assert (resumed.untrained, resumed.distance) == (history.untrained, history.distance)
+    assert resumed.ladder == history.ladder
+    assert close(resumed.adapted, history.adapted)
     assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-4)
     finished = checkpoint.load()
     assert finished is not None
     # Nothing is left to do after the last epoch, as when the power fails while it publishes.
     pictures.clear()
     last = build(chosen)
-    assert fit(last, *data, chosen, state=finished).as_rows() == resumed.as_rows()
+    ended = fit(last, *data, chosen, state=finished)
+    assert (ended.as_rows(), ended.ladder) == (resumed.as_rows(), resumed.ladder)
     assert pictures == []
     assert close(last.embedder.get_weights(), again.embedder.get_weights())
 

@@ -8,11 +8,9 @@ import tensorflow as tf
 from tests.support.tiny_network import build, config
 from tests.trainer.losses.batches import unit
 from trainer.fit.optimizer import Parts
-from trainer.fit.steps import Means, head_step, network_step, triplet_step
+from trainer.fit.steps import Means, head_step, network_step
 from trainer.losses.distances import mean_pairwise_distance, pair_masks, pairwise
-from trainer.losses.distillation import similarity_distillation
 from trainer.losses.triplet import TripletLoss, batch_hard
-from trainer.network.siamese import fixed_triplet_loss
 
 LABELS = np.array([0, 0, 1, 1, 2, 2], np.int32)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)
@@ -61,33 +59,14 @@ def test_a_step_of_the_head_goes_down_the_gradient_of_its_loss() -> None:
     assert float(distance) == pytest.approx(float(mean_pairwise_distance(embeddings)), abs=1e-5)
 
 
-@pytest.mark.parametrize("weight", [0.0, 2.0])
-def test_a_step_of_the_network_adds_the_distillation_as_it_is_weighted(weight: float) -> None:
+def test_a_step_of_the_network_goes_down_its_loss() -> None:
     network = build(config())
-    embeddings = network.embedder(IMAGES)
-    teacher = unit(6, 5) if weight else np.empty((6, 0), np.float32)
     objective = TripletLoss(0.3)
-    expected = float(objective(embeddings, LABELS).loss)
-    if weight:
-        expected += weight * float(similarity_distillation(embeddings, teacher, LABELS))
+    expected = objective(network.embedder(IMAGES), LABELS)
     trained = plain(network.embedder.trainable_variables)
-    step = network_step(network.embedder, objective, weight, trained, STRATEGY)
-    batch = (tf.constant(IMAGES), tf.constant(LABELS), tf.constant(teacher))
-    first = float(step(*batch)[0])
-    assert first == pytest.approx(expected, abs=1e-4)
-    assert float(step(*batch)[0]) < first
-
-
-def test_a_step_of_fixed_triplets_takes_anchors_then_positives_then_negatives() -> None:
-    network = build(config())
-    anchor, positive, negative = np.split(np.asarray(network.embedder(IMAGES)), 3)
-    distances = [np.linalg.norm(anchor - other, axis=1) for other in (positive, negative)]
-    expected = fixed_triplet_loss(np.stack(distances, axis=1).astype(np.float32), 0.3)
-    trained = plain(network.embedder.trainable_variables)
-    step = triplet_step(network.embedder, 0.3, trained, STRATEGY)
-    rows = (tf.constant(IMAGES), tf.constant(LABELS), tf.zeros((6, 0)))
-    loss, active, distance = step(*rows)
+    step = network_step(network.embedder, objective, trained, STRATEGY)
+    batch = (tf.constant(IMAGES), tf.constant(LABELS))
+    loss, active, _ = step(*batch)
     assert float(loss) == pytest.approx(float(expected.loss), abs=1e-4)
     assert float(active) == pytest.approx(float(expected.active), abs=1e-4)
-    assert float(distance) == pytest.approx(float(distances[1].mean()), abs=1e-4)
-    assert float(step(*rows)[0]) < float(loss)
+    assert float(step(*batch)[0]) < float(loss)

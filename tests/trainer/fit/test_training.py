@@ -10,11 +10,14 @@ import pytest
 from tests.support.tiny_network import build, config
 from tests.trainer.fit.fitting import Data, Weights, close, fitted, without_validation
 from trainer.errors import TrainingFailed
+from trainer.fit import diagnostics, ladder
 from trainer.fit.history import Recorder
+from trainer.fit.ladder import Rung
 from trainer.fit.training import fit
-from trainer.fit.validation import Hits, Validation, recall
+from trainer.fit.validation import Scores, Validation
 from trainer.losses.objective import make_objective
-from trainer.network.features import predict, unit
+from trainer.network.embedder import Network
+from trainer.network.features import predict
 
 # Eager steps, see ``eager``: augmentation is still a graph, which is meant.
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the")
@@ -22,46 +25,73 @@ pytestmark = pytest.mark.filterwarnings("ignore:Even though the")
 
 # One graph is enough where it is not the change of mining that is tested.
 AT_ONCE = {"semi_hard_epochs": 0, "epochs": 1}
+LADDER = [
+    *("pretrained", "adapted", "head"),
+    *("25% fine-tuned", "50% fine-tuned", "75% fine-tuned", "fine-tuned"),
+]
 
 
 @pytest.mark.parametrize(
     "values",
     [
-        {"mining": "all"},
-        {"mining": "semi_hard", "soft_margin": True, "epochs": 1},
-        {"mining": "batch_hard", "memory": 12, **AT_ONCE},
-        {"mining": "distance_weighted", **AT_ONCE},
-        {"loss": "contrastive", "margin": 0.5, "distillation": 1.0, **AT_ONCE},
+        {"loss": "triplet", "mining": "all"},
+        {"loss": "triplet", "mining": "semi_hard", "soft_margin": True, "epochs": 1},
+        {"loss": "triplet", "mining": "batch_hard", "memory": 12, **AT_ONCE},
+        {"loss": "triplet", "mining": "distance_weighted", **AT_ONCE},
+        {"loss": "contrastive", "margin": 0.5, **AT_ONCE},
         {"loss": "multi_similarity", "memory": 12, "hard_classes": 0.5, "ema": 0.9, **AT_ONCE},
-        {"loss": "proxy_anchor", "head": "dense", "steps_per_epoch": None, **AT_ONCE},
-        {"loss": "fixed_triplets", "frozen_stages": -1, "head": "dense", **AT_ONCE},
+        {"loss": "proxy_anchor", "steps_per_epoch": None, "frozen_stages": -1, **AT_ONCE},
     ],
     ids=lambda values: "-".join(map(str, values.values())),
 )
 def test_every_loss_trains(values: dict[str, Any], data: Data) -> None:
     network, before, history = fitted(data, **values)
     stages = [epoch.stage for epoch in history.epochs]
-    assert stages == ["head"] * (values.get("loss") != "fixed_triplets") + ["network"] * (
-        values.get("epochs", 2)
-    )
+    assert stages == ["head", *["network"] * values.get("epochs", 2)]
     for epoch in history.epochs:
         assert np.isfinite([epoch.loss, epoch.active, epoch.distance, epoch.rank]).all()
         assert epoch.distance > 0.01
+    assert [rung["name"] for rung in history.ladder] == LADDER
     assert not close(network.embedder.get_weights(), before)
     embeddings = network.embedder.predict_on_batch(data[1].images[:5])
     assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
 
 
+def recall_of(network: Network, data: Data) -> float:
+    scores = Validation(data[1]).scores(predict(network.embedder, data[1].images))
+    assert scores is not None
+    return scores.recall
+
+
 @pytest.mark.usefixtures("eager")
 def test_what_is_measured_is_the_network_on_the_validation_images(data: Data) -> None:
     network, _, history = fitted(data, epochs=3, learning_rate=0.03, head_learning_rate=0.1)
-    validation = Validation(data[1])
-    recalls = [epoch.recall for epoch in history.epochs]
-    assert history.best == max(r for r in recalls if r is not None) > 0
-    assert history.selected in recalls
-    assert recall(validation.hits(predict(network.embedder, data[1].images))) == history.selected
-    untrained = unit(predict(build(config()).features, data[1].images))
-    assert history.untrained == recall(validation.hits(untrained))
+    measured = {rung["name"]: rung["recall@1"][0] for rung in history.ladder}
+    assert recall_of(network, data) == measured[history.published]
+    assert [rung["published"] for rung in history.ladder].count(True) == 1
+    assert history.untrained == measured["adapted"]
+    assert measured["head"] == history.epochs[0].recall
+    assert measured["fine-tuned"] in [epoch.recall for epoch in history.epochs[1:]]
+    network.embedder.set_weights(history.adapted)
+    assert recall_of(network, data) == history.untrained
+
+
+@pytest.mark.parametrize("name", LADDER)
+@pytest.mark.usefixtures("eager")
+def test_the_chosen_rung_is_what_is_left(
+    name: str, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever it is, its weights are in the network, and its figures are theirs."""
+    monkeypatch.setattr(
+        ladder, "choose", lambda rungs: next(rung for rung in rungs if rung.name == name)
+    )
+    network, before, history = fitted(data, learning_rate=0.03, head_learning_rate=0.1)
+    assert history.published == name
+    chosen = next(rung for rung in history.ladder if rung["published"])
+    assert recall_of(network, data) == chosen["recall@1"][0]
+    frozen = close(network.backbone.get_weights(), before[:-2], 0)
+    assert frozen == (name in ("pretrained", "adapted", "head"))
+    assert close(network.embedder.get_weights(), history.adapted, 0) == (name == "adapted")
 
 
 @pytest.mark.parametrize(
@@ -76,38 +106,63 @@ def test_what_is_measured_is_the_network_on_the_validation_images(data: Data) ->
     ],
 )
 @pytest.mark.usefixtures("eager")
-def test_the_last_weights_are_left_unless_they_are_clearly_worse_than_the_best(
+def test_the_last_weights_are_fine_tuned_unless_they_are_clearly_worse_than_the_best(
     found: tuple[int, ...],
     clearly: list[bool],
     kept: int,
     data: Data,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    chosen = config(head_epochs=1, epochs=2, ema=0.5)
+    chosen = config(head_epochs=0, epochs=3, ema=0.5)
     network = build(chosen)
     weights: list[Weights] = []
-    scripted, verdicts = iter([5, *found]), iter(clearly)
+    scripted, verdicts = iter(found), iter(clearly)
+    begin = Recorder.begin
 
-    def hits(*_: object) -> Hits:
+    def scores(*_: object) -> Scores:
         weights.append(network.embedder.get_weights())
-        return np.arange(10) < next(scripted)
+        precision = np.full(10, next(scripted, 0) / 10)
+        return Scores(precision > 0.5, precision, np.arange(10))
 
-    monkeypatch.setattr(Validation, "hits", hits)
-    monkeypatch.setattr(Validation, "clearly_worse", lambda *_: next(verdicts))
-    history = fit(network, *data, chosen)
-    assert (history.untrained, history.best) == (0.5, max(found) / 10)
-    assert history.selected == found[kept] / 10
-    left = network.embedder.get_weights()
-    assert [close(left, seen, 0) for seen in weights[1:]] == [i == kept for i in range(3)]
+    def begun(*arguments: Any) -> None:
+        begin(*arguments)
+        monkeypatch.setattr(Validation, "scores", scores)
+
+    left: list[Weights] = []
+
+    def noted(_: Weights, last: Weights, __: object) -> list[Rung]:
+        left.append(last)
+        return []
+
+    monkeypatch.setattr(Recorder, "begin", begun)
+    monkeypatch.setattr("trainer.fit.history.clearly_worse", lambda *_: next(verdicts))
+    monkeypatch.setattr(ladder, "averages", noted)
+    # Nothing but the epochs of fine-tuning asks the script.
+    monkeypatch.setattr("trainer.fit.training._frozen", unmeasured)
+    fit(network, *data, chosen)
+    assert [close(left[0], seen, 0) for seen in weights[:3]] == [i == kept for i in range(3)]
     assert next(verdicts, None) is None, "every later epoch below the best was asked about"
 
 
+def unmeasured(
+    name: str, _: object, __: object, backbone: Weights, head: Weights, *___: object
+) -> Rung:
+    return Rung(name, lambda: [*backbone, *head], None)
+
+
 @pytest.mark.usefixtures("eager")
-def test_without_validation_the_last_weights_are_left(data: Data) -> None:
-    last, before, history = fitted(without_validation(data), head_epochs=0, epochs=2)
-    assert (history.untrained, history.best, history.selected) == (None, None, None)
+def test_without_validation_what_is_adapted_is_left(data: Data) -> None:
+    last, _, history = fitted(without_validation(data), epochs=2)
+    assert (history.untrained, history.published) == (None, "adapted")
     assert all(epoch.recall is None and epoch.rank > 1 for epoch in history.epochs)
-    assert not close(last.embedder.get_weights(), before)
+    assert history.ladder[-1] == {"name": "fine-tuned", "published": False}
+    assert close(last.embedder.get_weights(), history.adapted, 0)
+
+
+@pytest.mark.usefixtures("eager")
+def test_without_any_epoch_there_are_the_rungs_that_cost_no_labels(data: Data) -> None:
+    _, _, history = fitted(data, head_epochs=0, epochs=0)
+    assert [rung["name"] for rung in history.ladder] == ["pretrained", "adapted"]
 
 
 @pytest.mark.usefixtures("eager")
@@ -137,65 +192,92 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
 
     made.clear()
     seen.clear()
-    fitted(data, memory=100, semi_hard_epochs=1)
-    # Eight images a batch: two batches show all classes, and two make each of the later epochs.
-    assert [int(weights[2]) for weights in seen] == [0, 16, 32, 48]
+    fitted(data, loss="triplet", memory=100, semi_hard_epochs=1)
+    # Eight of 32 images a batch: the head's epoch has four batches, each of the later ones two.
+    assert [int(weights[2]) for weights in seen] == [0, 32, 48, 64]
     assert made[0].loss.mining == "batch_hard"
 
 
-def one_step(data: Data, **values: object) -> tuple[Weights, Weights]:
+def one_step(data: Data, monkeypatch: pytest.MonkeyPatch, **values: object) -> list[Weights]:
     """Weights before and after one step on the whole network."""
-    network, before, _ = fitted(
+    monkeypatch.setattr(ladder, "choose", lambda rungs: rungs[-1])
+    network, _, history = fitted(
         without_validation(data),
         head_epochs=0,
-        head="dense",
         epochs=1,
         steps_per_epoch=1,
         **values,
     )
-    return before, network.embedder.get_weights()
+    return [history.adapted, network.embedder.get_weights()]
 
 
 @pytest.mark.usefixtures("eager")
-def test_the_average_of_the_weights_is_kept_and_not_their_last(data: Data) -> None:
-    before, after = one_step(data)
-    _, averaged = one_step(data, ema=0.99)
+def test_the_average_of_the_weights_is_kept_and_not_their_last(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = one_step(data, monkeypatch, ema=0)
+    _, averaged = one_step(data, monkeypatch, ema=0.99)
     share = 1 - 2 / 11
     expected = [old + share * (new - old) for old, new in zip(before, after, strict=True)]
     assert not close(after, before, 1e-4)
     assert close(averaged, expected)
 
 
-@pytest.mark.usefixtures("eager")
-def test_half_a_blend_is_a_backbone_halfway_under_the_trained_head(data: Data) -> None:
-    values: dict[str, Any] = {"head_epochs": 1, "epochs": 1}
-    network, before, _ = fitted(without_validation(data), **values)
-    blended, _, _ = fitted(without_validation(data), **values, blend=0.5)
-    backbone = {id(variable) for variable in network.backbone.variables}
-    inside = [id(variable) in backbone for variable in network.embedder.weights]
-    assert any(inside)
-    assert not all(inside)
-    expected = [
-        (old + new) / 2 if inner else new
-        for inner, old, new in zip(inside, before, network.embedder.get_weights(), strict=True)
-    ]
-    assert not close(network.embedder.get_weights(), expected, 1e-4)
-    assert close(blended.embedder.get_weights(), expected)
+HUGE = {"learning_rate": 1e38, "head_learning_rate": 1e38, "warmup": 0}
+
+
+@pytest.mark.parametrize(
+    ("values", "rungs"),
+    [
+        ({**HUGE, "head_epochs": 2}, ["pretrained", "adapted"]),
+        ({**HUGE, "head_epochs": 0}, ["pretrained", "adapted"]),
+        ({"head_learning_rate": 1e38, "warmup": 0, "epochs": 0}, ["pretrained", "adapted"]),
+    ],
+)
+def test_a_stage_that_fails_is_left_out_of_the_ladder(
+    values: dict[str, Any], rungs: list[str], data: Data, capfd: pytest.CaptureFixture[str]
+) -> None:
+    network, _, history = fitted(data, **values)
+    said = " ".join(capfd.readouterr().err.split())
+    assert "The loss is not a number" in said
+    assert "ends here" in said
+    assert [rung["name"] for rung in history.ladder] == rungs
+    assert all(np.isfinite(weights).all() for weights in network.embedder.get_weights())
+    assert recall_of(network, data) == history.ladder[1]["recall@1"][0]
 
 
 @pytest.mark.usefixtures("eager")
-def test_a_blend_leaves_what_is_kept_beside_as_it_was(data: Data) -> None:
-    values: dict[str, Any] = {"keep": 0.4, "keep_dimension": 8, "blend": 0.5, "epochs": 1}
-    network, _, _ = fitted(data, **values)
-    images = data[1].images
-    assert network.kept is not None
-    known = unit(predict(build(config(**values)).features, images) @ network.kept.get_weights()[0])
-    kept = predict(network.embedder, images)[:, -8:]
-    assert unit(kept) == pytest.approx(known, abs=1e-4)
+def test_after_a_head_that_failed_the_network_begins_where_nothing_was_trained(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = fitted(data, head_epochs=0, loss="proxy_anchor")[2]
+
+    def failing(task: Any, *_: object) -> None:
+        task.network.head.set_weights([np.nan * w for w in task.network.head.get_weights()])
+        task.objective.set_weights([np.nan * w for w in task.objective.get_weights()])
+        raise TrainingFailed("The network collapsed.")
+
+    monkeypatch.setattr("trainer.fit.training.fit_head", failing)
+    after = fitted(data, head_epochs=1, loss="proxy_anchor")[2]
+    assert after.epochs == without.epochs
+    assert after.ladder == without.ladder
 
 
-@pytest.mark.parametrize("stage", [{"head_epochs": 2}, {"head_epochs": 0}])
-def test_numbers_that_are_none_stop_with_a_sentence(data: Data, stage: dict[str, int]) -> None:
-    huge = {"learning_rate": 1e38, "head_learning_rate": 1e38, "warmup": 0}
-    with pytest.raises(TrainingFailed, match="not a number"):
-        fitted(data, **huge, **stage)
+@pytest.mark.usefixtures("eager")
+def test_epochs_before_a_collapse_are_compared(
+    data: Data, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check = diagnostics.check
+
+    def collapsed(epochs: list[Any], *rest: Any) -> None:
+        check(epochs, *rest)
+        if epochs[-1].stage == "network" and len(epochs) == 3:
+            raise TrainingFailed("The network collapsed.")
+
+    monkeypatch.setattr(diagnostics, "check", collapsed)
+    _, _, history = fitted(data, epochs=4)
+    assert "The network collapsed. Training of the network ends here" in " ".join(
+        capfd.readouterr().err.split()
+    )
+    assert [rung["name"] for rung in history.ladder] == LADDER
+    assert history.ladder[-1]["recall@1"][0] == history.epochs[1].recall

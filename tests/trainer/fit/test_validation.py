@@ -1,15 +1,16 @@
-"""The validation recall that chooses the weights to keep, against a naive loop; what is clearly worse."""
+"""What validation measures, against a naive loop; what is clearly worse, and what likely better."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.support.drawings import draw
 from tests.trainer.losses.batches import unit
 from trainer.data.cache import ImageCache, open_cache
 from trainer.data.records import Record
-from trainer.fit.validation import Validation, recall
+from trainer.fit.validation import Validation, clearly_worse, likely_better
 
 
 def cache(folder: Path, labels: list[str]) -> ImageCache:
@@ -21,31 +22,37 @@ def cache(folder: Path, labels: list[str]) -> ImageCache:
     return open_cache(records, 32, folder / "cache", lambda _: None)
 
 
-def test_recall_is_the_share_of_images_whose_nearest_other_is_of_their_class(
-    tmp_path: Path,
-) -> None:
+def test_every_image_is_searched_in_the_others(tmp_path: Path) -> None:
     labels = ["b", "a", "b", "c", "a", "b", "a", "alone"]
     validation = Validation(cache(tmp_path, labels))
-    found = 0
     embeddings = unit(len(labels), 4)
     # An image without another of its class is no query, and no answer.
     asked = [i for i, label in enumerate(labels) if labels.count(label) > 1]
+    hits, precision = [], []
     for i in asked:
         others = [j for j in asked if j != i]
-        nearest = min(others, key=lambda j: float(np.linalg.norm(embeddings[i] - embeddings[j])))
-        found += labels[nearest] == labels[i]
+        others.sort(key=lambda j: float(np.linalg.norm(embeddings[i] - embeddings[j])))
+        right = [labels[j] == labels[i] for j in others]
+        count = sum(right)
+        hits.append(right[0])
+        precision.append(sum(sum(right[: k + 1]) / (k + 1) for k in range(count) if right[k]))
+        precision[-1] /= count
+    scores = validation.scores(embeddings)
+    assert scores is not None
     assert validation.queries == len(asked) == 6
-    assert recall(validation.hits(embeddings)) == pytest.approx(found / len(asked), abs=1e-4)
-    assert 0 < found < 6
+    assert scores.hits.tolist() == hits
+    assert scores.precision == pytest.approx(precision)
+    assert scores.recall == pytest.approx(np.mean(hits), abs=1e-4)
+    assert scores.map_at_r == pytest.approx(np.mean(precision), abs=1e-4)
+    assert len(set(scores.classes.tolist())) == 2
 
 
 @pytest.mark.parametrize("labels", [[], ["a"], ["a", "b", "c"]])
-def test_without_a_match_there_is_no_recall(labels: list[str], tmp_path: Path) -> None:
+def test_without_a_match_there_are_no_scores(labels: list[str], tmp_path: Path) -> None:
     validation = Validation(cache(tmp_path, labels))
     assert validation.queries == 0
     embeddings = unit(len(labels), 4) if labels else np.empty((0, 4), np.float32)
-    assert validation.hits(embeddings) is None
-    assert recall(None) is None
+    assert validation.scores(embeddings) is None
 
 
 @pytest.mark.parametrize(
@@ -62,25 +69,59 @@ def test_without_a_match_there_is_no_recall(labels: list[str], tmp_path: Path) -
     ],
 )
 def test_clearly_worse_is_beyond_what_chance_among_classes_gives(
-    lost: list[int], won: list[int], clearly: bool, tmp_path: Path
+    lost: list[int], won: list[int], clearly: bool
 ) -> None:
     classes = np.repeat(np.arange(9), 5)
-    validation = Validation(cache(tmp_path, [str(number) for number in classes]))
     best = np.ones(len(classes), bool)
     hits = best.copy()
     for chosen, who in ((lost, hits), (won, best)):
         for number in chosen:
             who[np.flatnonzero((classes == number) & who)[0]] = False
-    assert validation.clearly_worse(hits, best) is clearly
+    assert clearly_worse(hits, best, classes) is clearly
 
 
 @pytest.mark.parametrize("count", [2, 4, 5])
 def test_a_network_that_forgets_all_is_clearly_worse_however_few_classes_there_are(
-    count: int, tmp_path: Path
+    count: int,
 ) -> None:
-    validation = Validation(
-        cache(tmp_path, [str(number) for number in np.repeat(np.arange(count), 3)])
-    )
-    best = np.ones(validation.queries, bool)
-    assert validation.clearly_worse(~best, best)
-    assert not validation.clearly_worse(best, best)
+    classes = np.repeat(np.arange(count), 3)
+    best = np.ones(len(classes), bool)
+    assert clearly_worse(~best, best, classes)
+    assert not clearly_worse(best, best, classes)
+
+
+def test_likely_better_is_a_paired_t_test_where_each_class_has_one_query() -> None:
+    rng = np.random.default_rng(0)
+    verdicts = []
+    for count in (2, 3, 8, 50):
+        for gain in (-0.05, 0.0, 0.02, 0.05, 0.1):
+            base = rng.random(count)
+            values = base + gain + rng.normal(0, 0.1, count)
+            test = stats.ttest_rel(values, base, alternative="greater")
+            found = likely_better(values, base, np.arange(count))
+            assert found == (test.pvalue < 0.16)
+            verdicts.append(found)
+    assert {True, False} == set(verdicts)
+
+
+def test_likely_better_counts_classes_and_not_queries() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        gains = rng.normal(0.05, 0.1, 6)
+        sizes = rng.integers(1, 9, 6)
+        classes = np.repeat(np.arange(6), sizes)
+        base = rng.random(len(classes))
+        # Naively: the spread of each class's sum around its share of the mean.
+        values = base + gains[classes]
+        mean = sum(gains * sizes) / sum(sizes)
+        squares = sum((gains[c] * sizes[c] - mean * sizes[c]) ** 2 for c in range(6))
+        error = np.sqrt(squares * 6 / 5) / sum(sizes)
+        expected = mean > 0 and mean / error > stats.t.isf(0.16, 5)
+        assert likely_better(values, base, classes) == expected
+
+
+def test_one_class_is_never_better_and_equal_is_not_better() -> None:
+    values = np.full(8, 0.9)
+    assert not likely_better(values, values - 0.5, np.zeros(8, np.int64))
+    assert not likely_better(values, values, np.arange(8))
+    assert likely_better(values, values - 0.5, np.arange(8) % 2)

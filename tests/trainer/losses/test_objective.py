@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tests.trainer.losses.batches import unit
 from trainer.config import LossConfig
-from trainer.errors import ConfigError
 from trainer.losses.contrastive import ContrastiveLoss, contrastive
 from trainer.losses.distances import cosine_similarity, pair_masks, pairwise
 from trainer.losses.memory import CrossBatchMemory
@@ -69,9 +68,12 @@ def test_the_options_reach_the_loss() -> None:
     masks = pair_masks(Y)
     distances = pairwise(X, X)
     for objective, expected in (
-        (objective_of(margin=0.3), batch_hard(distances, *masks, 0.3)),
-        (objective_of(soft_margin=True), batch_hard(distances, *masks, None)),
-        (objective_of(margin=0.3, mining="semi_hard"), semi_hard(distances, *masks, 0.3)),
+        (objective_of(name="triplet", margin=0.3), batch_hard(distances, *masks, 0.3)),
+        (objective_of(name="triplet", soft_margin=True), batch_hard(distances, *masks, None)),
+        (
+            objective_of(name="triplet", margin=0.3, mining="semi_hard"),
+            semi_hard(distances, *masks, 0.3),
+        ),
         (objective_of(name="contrastive", margin=0.9), contrastive(distances, *masks, 0.9)),
         (
             objective_of(name="multi_similarity", mining="semi_hard"),
@@ -83,11 +85,11 @@ def test_the_options_reach_the_loss() -> None:
 
 
 def test_memory_and_proxies_have_the_configured_size() -> None:
-    memory = objective_of(memory=9, mining="semi_hard")
+    memory = objective_of(name="triplet", memory=9, mining="semi_hard")
     assert isinstance(memory, CrossBatchMemory)
     assert (memory.size, memory.dimension, memory.loss.mining) == (9, 6, "semi_hard")
     assert objective_of(17, name="proxy_anchor").proxies.shape == (17, 6)
-    assert isinstance(objective_of(), TripletLoss)
+    assert isinstance(objective_of(name="triplet"), TripletLoss)
     assert isinstance(objective_of(name="contrastive"), ContrastiveLoss)
 
 
@@ -98,8 +100,3 @@ def test_proxies_follow_the_seed() -> None:
 
     assert proxies(1) == proxies(1)
     assert proxies(1) != proxies(2)
-
-
-def test_fixed_triplets_are_refused() -> None:
-    with pytest.raises(ConfigError, match="fixed_triplets"):
-        objective_of(name="fixed_triplets")

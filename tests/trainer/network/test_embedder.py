@@ -1,19 +1,24 @@
 """The network: the backbone against its reference, preprocessing inside, batches equal to singles."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from app.bundle.whitening import fit_whitening
 from tests.support.tiny_network import build, caches, config, in_place_of_the_real_one, sectioned
+from trainer.config import Backbone
 from trainer.errors import WeightsError
 from trainer.fit.training import fit
-from trainer.network import efficientnet_lite0 as lite0
+from trainer.network import efficientnet_lite as lite
 from trainer.network import embedder as network
+from trainer.network.backbones import build_backbone, deeper_layers
+from trainer.network.features import unit
 
-GOLDEN = np.load(Path(__file__).parent / "data" / "lite0_golden.npz")
+DATA = Path(__file__).parent / "data"
 SMALL = sectioned(input_size=64, dimension=32)
 
 
@@ -27,11 +32,54 @@ def noise(count: int, size: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3)).astype(np.uint8)
 
 
-def test_lite0_features_are_those_of_the_reference_implementation() -> None:
-    config = sectioned(input_size=128)
-    features = network.build(config.network).features.predict_on_batch(GOLDEN["images"])
-    assert features.shape == (3, 1280)
-    assert np.abs(features - GOLDEN["features"]).max() < 1e-3
+@pytest.mark.parametrize("number", [0, 2])
+def test_lite_features_are_those_of_the_reference_implementation(number: int) -> None:
+    golden = np.load(DATA / f"lite{number}_golden.npz")
+    name: Backbone = "efficientnet_lite0" if number == 0 else "efficientnet_lite2"
+    features = network.build(sectioned(backbone=name, input_size=128).network).features
+    found = features.predict_on_batch(golden["images"])
+    expected = unit(golden["features"])
+    assert found.shape == (3, 1280 + (320 + 192 if number == 0 else 352 + 208))
+    # The deepest comes first, one of three parts of equal length.
+    assert np.abs(unit(found[:, :1280]) - expected).max() < 1e-4
+    assert np.linalg.norm(found[:, :1280], axis=1) == pytest.approx(3**-0.5, abs=1e-4)
+    assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        ("efficientnet_lite0", [320, 192]),
+        ("efficientnet_lite2", [352, 208]),
+        ("mobilenet_v3_large", [160, 112]),
+        ("vgg16", [512, 512]),
+        pytest.param("resnet50", [2048, 1024], marks=pytest.mark.slow),
+        pytest.param("efficientnet_b0", [320, 192], marks=pytest.mark.slow),
+        pytest.param("efficientnet_v2_b0", [192, 112], marks=pytest.mark.slow),
+    ],
+)
+def test_every_backbone_has_its_deeper_layers(
+    name: Backbone, channels: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Built as after a download, but with random weights: names and shapes are the same.
+    for application in (
+        "MobileNetV3Large",
+        "VGG16",
+        "ResNet50",
+        "EfficientNetB0",
+        "EfficientNetV2B0",
+    ):
+        make = getattr(keras.applications, application)
+        monkeypatch.setattr(keras.applications, application, without_weights(make))
+    backbone = build_backbone(name)
+    layers = [backbone.get_layer(layer) for layer in deeper_layers(name)]
+    assert [layer.output.shape[-1] for layer in layers] == channels
+    places = [backbone.layers.index(layer) for layer in layers]
+    assert places == sorted(places, reverse=True), "the deepest first"
+
+
+def without_weights(make: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
+    return lambda **options: make(**{**options, "weights": None})
 
 
 def test_embeddings_have_unit_length(built: network.Network) -> None:
@@ -50,7 +98,7 @@ def test_an_image_alone_and_in_a_batch_gives_the_same(built: network.Network) ->
 def test_pixels_are_standardised_once(built: network.Network) -> None:
     inside = keras.Model(built.features.input, built.features.get_layer("standardise").output)
     white = inside.predict_on_batch(np.full((1, 64, 64, 3), 255, np.uint8))[0, 0, 0]
-    expected = (255 - np.array(lite0.MEAN)) / np.array(lite0.STD)
+    expected = (255 - np.array(lite.MEAN)) / np.array(lite.STD)
     assert np.allclose(white, expected, atol=1e-4)
     values = inside.predict_on_batch(noise(8, 64))
     assert abs(values.mean()) < 0.5
@@ -100,7 +148,7 @@ def test_a_file_and_a_download_of_the_same_weights_give_keras_own_features(
     for layer in source.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.weights:
             # Keras's files hold ImageNet's figures here; a fresh layer would change nothing.
-            mean, deviation = np.array(lite0.MEAN) / 255, np.array(lite0.STD) / 255
+            mean, deviation = np.array(lite.MEAN) / 255, np.array(lite.STD) / 255
             layer.set_weights([mean, deviation, np.array(0)])
     file = tmp_path / "backbone.weights.h5"
     source.save_weights(file)
@@ -116,8 +164,8 @@ def test_a_file_and_a_download_of_the_same_weights_give_keras_own_features(
     for weights in (str(file), None):
         config = sectioned(backbone=name, weights=weights, input_size=32)
         features = network.build(config.network).features.predict_on_batch(images)
-        assert features.shape == (4, channels)
-        assert np.abs(features - expected).max() < 1e-3 * np.abs(expected).max(), weights
+        deepest = unit(features[:, :channels])
+        assert np.abs(deepest - unit(expected)).max() < 1e-3, weights
 
 
 def test_a_caffe_backbone_gets_bgr_less_its_mean(tmp_path: Path) -> None:
@@ -155,7 +203,7 @@ def test_batch_normalisation_does_not_train(built: network.Network) -> None:
     trained = {id(variable) for variable in built.embedder.trainable_variables}
     assert norms
     assert not any(id(variable) in trained for norm in norms for variable in norm.weights)
-    assert len(trained) == len(built.backbone.trainable_variables) + 1
+    assert len(trained) == len(built.backbone.trainable_variables) + 2
 
 
 def test_freezing_by_stages_leaves_the_later_ones() -> None:
@@ -181,7 +229,7 @@ def test_other_networks_are_frozen_from_below_at_any_size(name: str, size: int) 
     """Squeeze-and-excite, padding and shortcuts are within a stage, and no step to the next."""
     make = getattr(keras.applications, name)
     backbone = make(weights=None, include_top=False, input_shape=(size, size, 3))
-    built = network.Network(backbone, backbone, backbone.layers[-1], None, None, backbone, backbone)
+    built = network.Network(backbone, backbone, backbone.layers[-1], *[backbone] * 3)
     whole = [id(variable) for variable in backbone.trainable_variables]
     assert [id(v) for v in built.freeze(0)] == whole
     for stages in range(1, 5):
@@ -192,47 +240,53 @@ def test_other_networks_are_frozen_from_below_at_any_size(name: str, size: int) 
     assert built.freeze(5) == []
 
 
-def test_the_tutorials_head_stands_on_the_features() -> None:
-    built = network.build(SMALL.network.model_copy(update={"head": "dense"}))
-    shapes = [tuple(weight.shape) for weight in built.head.weights]
-    assert shapes == [(1280, 512), (512,), (512, 256), (256,), (256, 32)]
-    embeddings = built.embedder.predict_on_batch(noise(3, 64))
-    assert embeddings.shape == (3, 32)
-    assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
+@pytest.mark.parametrize("dimension", [16, 36, 50])
+def test_a_head_does_what_the_linear_map_does(dimension: int) -> None:
+    chosen = config(dimension=dimension)
+    built = build(chosen)
+    rng = np.random.default_rng(0)
+    features = unit(rng.random((40, 36)))
+    linear = fit_whitening(features, min(dimension, 36))
+    built.head.set_weights(network.as_head(linear, built.head))
+    found = np.asarray(built.top(features))
+    if dimension <= 36:
+        assert np.abs(found - linear(features)).max() < 1e-5
+        return
+    kernel, bias = built.head.get_weights()
+    assert np.array_equal(kernel[:, :36], linear.matrix)
+    # Dimensions that the map lacks can be trained, and weigh nearly nothing before.
+    assert np.linalg.norm(kernel[:, 36:], axis=0).min() > 0
+    assert not bias[36:].any()
+    assert np.abs(found[:, :36] - linear(features)).max() < 0.01
+
+
+def test_training_crops_are_smaller_and_see_the_same_network() -> None:
+    chosen = config(input_size=96)
+    built = build(chosen)
+    assert built.embedder.input_shape == (None, 96, 96, 3)
+    assert built.trained.input_shape == (None, 64, 64, 3)
+    own = {id(variable) for variable in built.embedder.variables}
+    assert {id(variable) for variable in built.trained.variables} == own
 
 
 def test_half_precision_trains_and_is_published_in_whole_precision(tmp_path: Path) -> None:
-    chosen = config(mixed_precision=True, serving_size=64)
+    chosen = config(mixed_precision=True)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         built = build(chosen)
-        assert built.features.output.dtype == "bfloat16"
         assert built.embedder.output.dtype == "float32"
-        before = built.embedder.get_weights()
         history = fit(built, *caches(tmp_path, chosen), chosen)
+        after = built.embedder.get_weights()
         with in_place_of_the_real_one():
-            served = network.published(built.embedder, chosen.published_network)
+            served = network.in_float32(after, chosen.network)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
     finally:
         keras.config.set_dtype_policy("float32")
     assert all(np.isfinite(epoch.loss) for epoch in history.epochs)
-    after = built.embedder.get_weights()
-    assert any(np.abs(a - b).max() > 0 for a, b in zip(after, before, strict=True))
     assert {layer.compute_dtype for layer in served.layers} == {"float32"}
     assert {str(weight.dtype) for weight in served.weights} == {"float32"}
-    assert served.input_shape == (None, 64, 64, 3)
+    assert all(np.array_equal(a, b) for a, b in zip(served.get_weights(), after, strict=True))
     # bfloat16 has eight bits: the same picture, nearly the same place.
     small = noise(4, 32)
-    large = small.repeat(2, axis=1).repeat(2, axis=2)
-    assert served.predict_on_batch(large).shape == (4, 16)
-    with in_place_of_the_real_one():
-        whole = network.published(built.embedder, chosen.network).predict_on_batch(small)
     half = built.embedder.predict_on_batch(small)
-    assert (whole * half).sum(axis=1).min() > 0.99
-
-
-def test_nothing_of_the_kept_features_is_trained() -> None:
-    kept = {"keep": 0.5, "keep_dimension": 8, "frozen_stages": 3}
-    built = network.build(SMALL.network.model_copy(update=kept))
-    above = {id(variable) for variable in built.backbone.variables}
-    rest = [v.path for v in built.embedder.trainable_variables if id(v) not in above]
-    assert rest == ["head/kernel"]
+    assert (served.predict_on_batch(small) * half).sum(axis=1).min() > 0.98

@@ -79,6 +79,15 @@ def full(measured: Measurement) -> Report:
             {"stage": "network", "loss": 0.1, "active": 0.4, "spread": 0.06, "recall": 0.7},
         ],
         untrained_recall=0.5,
+        ladder=[
+            {"name": "adapted", "published": False},
+            {
+                "name": "fine-tuned",
+                "published": True,
+                "recall@1": [0.8, 0.7, 0.9],
+                "map@r": [0.5, 0.45, 0.55],
+            },
+        ],
         calibration=CALIBRATION,
         data={
             "counts": {"images": {"train": 1234}},
@@ -137,6 +146,8 @@ def test_the_sections_come_in_order(measured: Measurement, page: Page) -> None:
         "mine/1 on data",
         "Recall@1",
         "Figures",
+        "What was compared",
+        "adapted – – fine-tuned 80.0 % 70.0–90.0 50.0 % 45.0–55.0 published",
         "Training",
         "Distances of matches and non-matches",
         "Up to distance 0.400 the model's calibration",
@@ -144,6 +155,7 @@ def test_the_sections_come_in_order(measured: Measurement, page: Page) -> None:
         "Recall@k Part of the queries",
         "All classes, worst first",
         "Worst queries: mine/1",
+        "Worst confident mistakes: mine/1",
         "Best queries: mine/1",
         "Found by mine/1, missed by untrained",
         "Found by untrained, missed by mine/1",
@@ -169,6 +181,7 @@ def test_the_sections_come_in_order(measured: Measurement, page: Page) -> None:
 def test_a_plain_measurement_is_enough(measured: Measurement, tmp_path: Path) -> None:
     page = written(Report("plain", measured), tmp_path)
     assert "Training" not in page.text
+    assert "compared" not in page.text
     assert "untrained" not in page.text
     assert "p-value" not in page.text
     assert "Every file could be read." in page.text
@@ -179,7 +192,11 @@ def test_a_plain_measurement_is_enough(measured: Measurement, tmp_path: Path) ->
 def test_answers_are_framed_and_marked(measured: Measurement, tmp_path: Path) -> None:
     report = Report("plain", measured)
     page = written(report, tmp_path)
-    shown_queries = [*sheets.worst(measured), *sheets.best(measured)]
+    shown_queries = [
+        query
+        for choose in (sheets.worst, sheets.confident, sheets.best)
+        for query in choose(measured)
+    ]
     answers = [answer.right for query in shown_queries for answer in measured.answers(query)]
     assert len(page.all("figure", **{"class": "asked"})) == len(shown_queries)
     assert len(page.all("figure", **{"class": "right"})) == sum(answers)

