@@ -56,10 +56,14 @@ _ASKED = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Images:
-    """Embeddings float32 [N, D] and labels [N]."""
+    """Embeddings float32 [N, D], labels [N], and the files that they are of [N]."""
 
     vectors: Vectors
     labels: Labels
+    files: Labels
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> "Images":
+        return Images(self.vectors[rows], self.labels[rows], self.files[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,12 +113,9 @@ def trials(
         gallery, asked = _divided(kind, inside, rng)
         own = min(size, len(gallery.labels))
         more = rng.permutation(len(fill.labels))[: size - own]
-        searched = Images(
-            np.concatenate([gallery.vectors[:own], fill.vectors[more]]),
-            np.concatenate([gallery.labels[:own], fill.labels[more]]),
-        )
+        searched = joined([gallery.take(np.arange(own)), fill.take(more)])
         order = rng.permutation(len(searched.labels))
-        searched = Images(searched.vectors[order], searched.labels[order])
+        searched = searched.take(order)
         if len(order) < size:
             return
         outside = ~np.isin(asked.labels, inside)
@@ -123,26 +124,23 @@ def trials(
             searched,
             own,
             asked.vectors[outside][:QUERIES],
-            Images(asked.vectors[known][:QUERIES], asked.labels[known][:QUERIES]),
+            asked.take(np.flatnonzero(known)[:QUERIES]),
         )
 
 
 def _divided(kind: Kind, inside: Labels, rng: np.random.Generator) -> tuple[Images, Images]:
     """The images of ``inside`` to search, and those to search for, both in random order."""
-    order = rng.permutation(len(kind.gallery.labels))
-    vectors, labels = kind.gallery.vectors[order], kind.gallery.labels[order]
-    kept = np.isin(labels, inside)
+    images = kind.gallery.take(rng.permutation(len(kind.gallery.labels)))
+    kept = np.isin(images.labels, inside)
     if kind.queries is not None:
-        shuffled = rng.permutation(len(kind.queries.labels))
-        asked = Images(kind.queries.vectors[shuffled], kind.queries.labels[shuffled])
-        return Images(vectors[kept], labels[kept]), asked
+        return images.take(kept), kind.queries.take(rng.permutation(len(kind.queries.labels)))
     seen: dict[str, int] = {}
-    taken = np.zeros(len(labels), bool)
-    for place, label in enumerate(labels.tolist()):
+    taken = np.zeros(len(kept), bool)
+    for place, label in enumerate(images.labels.tolist()):
         seen[label] = seen.get(label, 0) + 1
         taken[place] = seen[label] <= _ASKED
     taken |= ~kept
-    return Images(vectors[~taken], labels[~taken]), Images(vectors[taken], labels[taken])
+    return images.take(~taken), images.take(taken)
 
 
 class Tally:
@@ -242,6 +240,7 @@ class Vectoriser:
         return Images(
             np.stack([self._known[key] for key in keys]),
             np.array([f"{kind}/{picture.label}" for picture in pictures]),
+            np.array([str(picture.path) for picture in pictures]),
         )
 
 
@@ -284,7 +283,27 @@ def joined(images: Sequence[Images]) -> Images:
     return Images(
         np.concatenate([each.vectors for each in images]),
         np.concatenate([each.labels for each in images]),
+        np.concatenate([each.files for each in images]),
     )
+
+
+def filling(kind: Kind, kinds: Sequence[Kind], rest: Images, data: Path) -> Images:
+    """Images of the others, each file once, and none from a folder that ``kind`` is from.
+
+    The originals of edited copies are photographs of groceries, and a picture of what is asked for
+    would be no false alarm.
+    """
+    others = joined([*(every(each) for each in kinds if each is not kind), rest])
+    own = {_folder(file, data) for file in every(kind).files.tolist()}
+    _, first = np.unique(others.files, return_index=True)
+    foreign = [row for row in first.tolist() if _folder(others.files[row], data) not in own]
+    return others.take(np.array(foreign, np.int64))
+
+
+def _folder(file: str, data: Path) -> tuple[str, ...]:
+    """The set that a file is of; of the groceries its split, of the emoji all."""
+    parts = Path(file).relative_to(data / "test").parts
+    return parts[:3] if parts[0] == "grocery" else parts[:1]
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -311,7 +330,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(str(exc))
     rows: list[Row] = []
     for kind in every_kind:
-        fill = joined([*(every(each) for each in every_kind if each is not kind), rest])
+        fill = filling(kind, every_kind, rest, given.data)
         for size in map(int, given.sizes.split(",")):
             rng = np.random.default_rng(given.seed)
             tallies = [
