@@ -190,7 +190,7 @@ def publish(store: Path, folder: Path, *, as_default: bool = True) -> Bundle:
         activate(store, name, before)
     folder.rename(target)
     sync(target.parent)
-    if as_default or not before:
+    if as_default:
         activate(store, name, version)
     return read(target)
 

@@ -32,7 +32,7 @@ def test_an_encoder_is_imported_and_says_what_to_do_next(file: Path, tmp_path: P
     assert "gemello evaluate --model dino/1" in answer
 
 
-def test_it_is_evaluated_and_compared_and_not_republished(file: Path, tmp_path: Path) -> None:
+def test_it_is_evaluated_and_compared(file: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     given = ("--name", "dino", *SCALED, "--resize", "pad", "--licence", "MIT", "--store", store)
     assert run("models", "import", file, *given).returncode == 0
@@ -45,8 +45,6 @@ def test_it_is_evaluated_and_compared_and_not_republished(file: Path, tmp_path: 
     done = run("evaluate", "--model", "dino", *images)
     assert (done.returncode, page.is_file()) == (0, True)
     assert "dino/1 was imported, and not trained here" in done.stderr
-    again = run("republish", data, "--model", "dino", "--store", store)
-    assert "dino/1 was imported, and not trained here" in refusal(again)
 
 
 def test_as_json_and_without_a_licence(file: Path, tmp_path: Path) -> None:

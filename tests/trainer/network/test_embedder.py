@@ -41,7 +41,8 @@ def test_lite_features_are_those_of_the_reference_implementation(number: int) ->
     expected = unit(golden["features"])
     assert found.shape == (3, 1280 + (320 + 192 if number == 0 else 352 + 208))
     # The deepest comes first, one of three parts of equal length.
-    assert np.abs(unit(found[:, :1280]) - expected).max() < 1e-4
+    # Kernels are stored as float16.
+    assert np.abs(unit(found[:, :1280]) - expected).max() < 2e-3
     assert np.linalg.norm(found[:, :1280], axis=1) == pytest.approx(3**-0.5, abs=1e-4)
     assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-4)
 
@@ -224,11 +225,10 @@ def test_freezing_by_stages_leaves_the_later_ones() -> None:
 
 
 @pytest.mark.parametrize("name", ["EfficientNetB0", "MobileNetV3Large", "ResNet50", "VGG16"])
-@pytest.mark.parametrize("size", [32, 96])
-def test_other_networks_are_frozen_from_below_at_any_size(name: str, size: int) -> None:
+def test_other_networks_are_frozen_from_below(name: str) -> None:
     """Squeeze-and-excite, padding and shortcuts are within a stage, and no step to the next."""
     make = getattr(keras.applications, name)
-    backbone = make(weights=None, include_top=False, input_shape=(size, size, 3))
+    backbone = make(weights=None, include_top=False, input_shape=(None, None, 3))
     built = network.Network(backbone, backbone, backbone.layers[-1], *[backbone] * 3)
     whole = [id(variable) for variable in backbone.trainable_variables]
     assert [id(v) for v in built.freeze(0)] == whole

