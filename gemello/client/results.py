@@ -58,8 +58,7 @@ class Query:
 class Page:
     """Results ascending by distance. ``match`` says whether any is one; ``total`` what was searched.
 
-    ``calibration`` says what the verdicts rest on: distances in this gallery, or the model's own
-    validation images, which promise nothing for images of another kind; None when there are none.
+    ``calibration``: the verdicts rest on this gallery, or on what the model was validated with.
     """
 
     query: Query

@@ -83,7 +83,7 @@ def test_make_serve_and_the_shell_commands_of_the_readme_work(tmp_path: Path) ->
             wait_ready(client, server)
         url = {"GEMELLO_URL": f"http://127.0.0.1:{port}"}
         lines = [*commands("# Gemello")[2:], *commands("## Find similar products")]
-        assert len(lines) == 10
+        assert len(lines) == 12
         for line in lines:
             if line.startswith("curl"):
                 answer = run(

@@ -13,7 +13,7 @@ from app.bundle.tail import allowed
 from trainer.evaluate.calibration import Indices, Labels
 
 RATE = 0.05
-SIZES = (30, 100, 300, 1000, 3000, 10_000)
+SIZES = (10, 30, 100, 300, 1000, 3000, 10_000)
 
 _TRIALS = 5
 _QUERIES = 500

@@ -1,0 +1,1 @@
+"""How often `match` is wrong, and what it misses."""
