@@ -31,7 +31,7 @@ class Encoder(Protocol):
 
     @property
     def resize(self) -> Resize:
-        """How a picture that is no square becomes one."""
+        """How a picture that is not square becomes one."""
         ...
 
     @property

@@ -88,7 +88,7 @@ def read_input(source: Source, output: Value, input_size: int | None) -> ImageIn
     if shape.rank.is_dynamic or len(shape) != 4 or kind not in {*_FLOATS, "u8"}:
         raise ModelFileRefused(
             source.file,
-            f"its input {described(value)} of {kind} is no image, which would be "
+            f"its input {described(value)} of {kind} is not an image, which would be "
             "[?, 3, S, S] or [?, S, S, 3] of numbers with a fraction, or of bytes",
         )
     lengths = [d.get_length() if d.is_static else None for d in shape]
