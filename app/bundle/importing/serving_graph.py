@@ -117,7 +117,7 @@ def _side(height: int | None, width: int | None, asked: int | None, source: Sour
     fixed = {side for side in (height, width) if side is not None}
     if len(fixed) > 1:
         raise ModelFileRefused(
-            source.file, f"it takes images of {width} × {height} pixels, which are no squares"
+            source.file, f"it takes images of {width} × {height} pixels, which are not square"
         )
     if not fixed and asked is None:
         raise ModelFileRefused(

@@ -142,10 +142,10 @@ def test_a_vector_for_each_part_is_no_vector(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "kind", "words"),
     [
-        (["batch", 77], TensorProto.INT64, "pixel_values [?, 77] of i64 is no image"),
-        (["batch", 3, 32, 32], TensorProto.INT32, "of i32 is no image"),
+        (["batch", 77], TensorProto.INT64, "pixel_values [?, 77] of i64 is not an image"),
+        (["batch", 3, 32, 32], TensorProto.INT32, "of i32 is not an image"),
         (["batch", 1, 32, 32], TensorProto.FLOAT, "has not the 3 channels of an RGB image"),
-        (["batch", 3, 32, 48], TensorProto.FLOAT, "images of 48 × 32 pixels, which are no squares"),
+        (["batch", 3, 32, 48], TensorProto.FLOAT, "images of 48 × 32 pixels, which are not square"),
     ],
 )
 def test_an_input_that_is_no_image(
