@@ -62,7 +62,7 @@ def test_a_search_shows_the_nearest_first_and_more_on_demand(
     first = page.locator(".result").first
     expect(first).to_contain_text("picture3.png")
     expect(first).to_contain_text("distance 0.000")
-    expect(first.locator(".score")).to_have_text("match, 98 %")
+    expect(first.locator(".score")).to_have_text("match, over 99 %")
     expect(page.locator(".result .score").nth(1)).to_contain_text("no match, ")
     expect(page.locator("#results-title")).to_contain_text("Most alike first, of 30 images")
     expect(page.locator(".result")).to_have_count(24)
