@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.images.square import Resize
 from gemello.progress import say, track
 from trainer.config import TrainConfig
 from trainer.data.cache import ImageCache, at_most, without_single_images
@@ -42,13 +43,13 @@ class Prepared:
         }
 
 
-def prepare(data: Path, config: TrainConfig, cache: Path) -> Prepared:
+def prepare(data: Path, config: TrainConfig, cache: Path, size: int, resize: Resize) -> Prepared:
     """Divide ``data`` (class folders or a CSV) as ``config`` says, and decode it below ``cache``.
 
-    Every file is read and decoded once. Raises ``DataError``,
+    Every file is read once, and made ``size`` × ``size`` by ``resize``. Raises ``DataError``,
     also where fewer than two classes are left to train on.
     """
-    scanned = _scan(data, config, cache)
+    scanned = _scan(data, config, cache, size, resize)
     splits = {split: _usable(c, split, config) for split, c in scanned.caches.items()}
     _refuse_too_few(splits["train"])
     for split, images in splits.items():
@@ -57,11 +58,11 @@ def prepare(data: Path, config: TrainConfig, cache: Path) -> Prepared:
     return Prepared(data, scanned, splits)
 
 
-def _scan(data: Path, config: TrainConfig, cache: Path) -> Scan:
+def _scan(data: Path, config: TrainConfig, cache: Path, size: int, resize: Resize) -> Scan:
     shares = config.data
     records = divide(read_data(data), shares.validation_fraction, shares.test_fraction, config.seed)
     with track("reading images", len(records)) as advance:
-        scanned = scan(records, config.network.input_size, cache, advance)
+        scanned = scan(records, size, cache, advance, resize)
     for item in scanned.left_out[:_NAMED]:
         say(f"left out {item.path}: {item.reason}")
     if len(scanned.left_out) > _NAMED:

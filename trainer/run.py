@@ -18,8 +18,10 @@ from trainer.fit import replicas
 from trainer.fit.checkpoint import Checkpoint, State
 from trainer.fit.replicas import Replicas
 from trainer.fit.training import fit
-from trainer.network.embedder import build
 from trainer.preparation import Prepared, prepare
+from trainer.publish.foundation import Foundation
+from trainer.publish.frozen import Frozen
+from trainer.publish.pretrained import Pretrained
 from trainer.publish.publication import check_destination, publish
 
 Strategy = Literal["none", "mirrored", "multi_worker"]
@@ -33,33 +35,37 @@ def train(
     store: Path,
     cache: Path,
     *,
+    backbone: Bundle | None = None,
     resume: bool = False,
     force: bool = False,
     strategy: Strategy = "none",
 ) -> Bundle:
     """Train on ``data`` (class folders or a CSV), publish as the next version of ``name``.
 
-    Decoded images stay below ``cache`` for the next run, and so does this run's state after every
-    epoch until it is published; ``resume`` continues from it. All figures are measured on the
-    exported model by the serving code; what is not shown to be at least as good as without training
-    needs ``force``. Raises ``TrainerError`` or ``ParameterInvalid``, and ``WorkerDone`` on all workers but
-    the first of several.
+    With a ``backbone`` of the model store a head alone is trained, on its features; ``config`` is then one of
+    ``trainer.config.head_alone``. Decoded images and such features stay below ``cache`` for the next
+    run, and so does this run's state after every epoch until it is published; ``resume`` continues from
+    it. All figures are measured on the exported model by the serving code; what is not shown to be at
+    least as good as without training needs ``force``. Raises ``GemelloError``, and ``WorkerDone`` on all
+    workers but the first of several.
     """
     devices = replicas.make(strategy)
     check_destination(store, name)
     keras.utils.set_random_seed(config.seed)
     with _precision(config):
-        prepared = prepare(data, config, cache)
+        foundation = _foundation(config, backbone, cache)
+        size, resize = foundation.input_size, foundation.preprocessing.resize
+        prepared = prepare(data, config, cache, size, resize)
         if not force:
             _refuse_unmeasurable(prepared)
         train_images, validation = prepared.splits["train"], prepared.splits["validation"]
-        checkpoint = _checkpoint(name, config, train_images, cache, writes=devices.chief)
+        checkpoint = _checkpoint(name, foundation, train_images, cache, writes=devices.chief)
         if not resume:
             checkpoint.clear()
         state = _saved(checkpoint, name) if resume else None
         _check_agreement(devices, state)
         with devices.strategy.scope():
-            network = build(config.network)
+            network = foundation.network()
         history = fit(
             network,
             train_images,
@@ -71,9 +77,14 @@ def train(
         )
         if not devices.chief:
             raise WorkerDone
-        bundle = publish(network.embedder, history, config, prepared, store, name, force=force)
+        weights = network.embedder.get_weights()
+        bundle = publish(foundation, weights, history, prepared, store, name, force=force)
         checkpoint.clear()
         return bundle
+
+
+def _foundation(config: TrainConfig, backbone: Bundle | None, cache: Path) -> Foundation:
+    return Frozen.of(backbone, config, cache) if backbone else Pretrained(config)
 
 
 def _refuse_unmeasurable(prepared: Prepared) -> None:
@@ -96,10 +107,10 @@ def _precision(config: TrainConfig) -> Iterator[None]:
 
 
 def _checkpoint(
-    name: str, config: TrainConfig, train: ImageCache, cache: Path, *, writes: bool
+    name: str, foundation: Foundation, train: ImageCache, cache: Path, *, writes: bool
 ) -> Checkpoint:
-    """Where this run's state lies: another configuration or other data is another run."""
-    run = json.dumps([name, config.model_dump(), train.content], sort_keys=True)
+    """Where this run's state lies: another backbone, configuration or other data is another run."""
+    run = json.dumps([name, foundation.training, train.content], sort_keys=True)
     folder = cache / "runs" / hashlib.sha256(run.encode()).hexdigest()[:16]
     return Checkpoint(folder, writes=writes)
 

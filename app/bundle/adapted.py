@@ -58,13 +58,7 @@ def publish_adapted(
     ``ModelStoreUnwritable``, or ``RuntimeUnavailable`` when the graph cannot be read.
     """
     with _writing(store, name), model_store.staging(store, name, job) as folder:
-        (folder / "openvino").mkdir()
-        try:
-            graph = append(ov.Core().read_model(graph_path(base, "openvino")), linear)
-            # What is float16 stays so; the map keeps its own precision.
-            ov.save_model(graph, folder / "openvino" / "model.xml", compress_to_fp16=False)
-        except RuntimeError as exc:
-            raise RuntimeUnavailable("openvino", str(exc).strip().splitlines()[-1]) from exc
+        write_mapped(folder, base, linear)
         write_map(folder / _MAP, linear)
         files, origin = model_store.hash_files(folder), base.manifest
         manifest = origin.model_copy(
@@ -89,6 +83,20 @@ def publish_adapted(
         )
         model_store.write_manifest(folder, manifest)
         return model_store.publish(store, folder, as_default=False)
+
+
+def write_mapped(folder: Path, base: Bundle, linear: LinearMap) -> None:
+    """Write the graph of ``base``, with ``linear`` at its end, as that of the bundle in ``folder``.
+
+    Raises ``RuntimeUnavailable`` when the graph cannot be read.
+    """
+    (folder / "openvino").mkdir()
+    try:
+        graph = append(ov.Core().read_model(graph_path(base, "openvino")), linear)
+        # What is float16 stays so; the map keeps its own precision.
+        ov.save_model(graph, folder / "openvino" / "model.xml", compress_to_fp16=False)
+    except RuntimeError as exc:
+        raise RuntimeUnavailable("openvino", str(exc).strip().splitlines()[-1]) from exc
 
 
 def check_writable(store: Path, name: str) -> None:

@@ -1,6 +1,6 @@
 """Which model a command measures: a published one, or pretrained features without training."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,8 +113,10 @@ def untrained_backbone(
 def baseline_of(bundle: "Bundle", searched: Searched) -> Chosen:
     """Return the backbone underneath a published model, without training, at the same input size.
 
-    Raises ``GemelloError`` in a sentence when it cannot be had here.
+    Raises ``GemelloError`` or ``OptionInvalid`` in a sentence when it cannot be had here.
     """
+    if encoder := bundle.manifest.training.get("encoder"):
+        return _untrained_encoder(bundle, encoder, searched)
     if "imported" in bundle.manifest.training:
         raise OptionInvalid("--report", f"{bundle.title} was imported, and not trained here")
     if find_spec("tensorflow") is None:
@@ -123,6 +125,22 @@ def baseline_of(bundle: "Bundle", searched: Searched) -> Chosen:
     network = manifest.training.get("config", {}).get("network", {})
     size, weights = manifest.input_size, network.get("weights")
     return untrained_backbone(manifest.backbone.name, size, searched, weights)
+
+
+def _untrained_encoder(bundle: "Bundle", encoder: Mapping[str, str], searched: Searched) -> Chosen:
+    """The encoder that a head was trained on, whitened; it may have gone from the store since."""
+    from app.bundle.model_store import resolve
+    from app.bundle.runtimes import load_encoder
+    from gemello.progress import say
+    from trainer.evaluate.whitened import whitened_on
+
+    base = resolve(bundle.path.parents[1], encoder["model"])
+    if base.manifest.model_id != encoder["model_id"]:
+        reason = f"{base.title} is not the model any more that {bundle.title} was trained on"
+        raise OptionInvalid("--report", reason)
+    say("whitening the untrained features on the images searched")
+    title = f"{base.title} without training, whitened on these images"
+    return Chosen(whitened_on(load_encoder(base), searched()), title)
 
 
 def published(model: str, store: Path | None) -> Chosen:

@@ -130,13 +130,15 @@ def _fields(bundle: "Bundle") -> dict[str, object]:
     manifest, evaluation = bundle.manifest, bundle.manifest.evaluation
     calibration = manifest.calibration
     figures = evaluation.metrics if evaluation else {}
-    base = manifest.base
+    base, encoder = manifest.base, manifest.training.get("encoder", {})
+    imported = manifest.training.get("imported") or encoder.get("imported", {})
     return {
         "model": bundle.title,
         "folder": bundle.path,
         "created": manifest.created.date().isoformat(),
         "backbone": f"{manifest.backbone.name} ({manifest.backbone.licence})",
-        "imported from": manifest.training.get("imported", {}).get("file"),
+        "imported from": imported.get("file"),
+        "trained on": encoder and f"the features of {encoder['model']}",
         "input": f"{manifest.input_size} px, {manifest.preprocessing.resize}",
         "dimension": manifest.dimension,
         "calibrated": calibration

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from app.bundle.model_store import Bundle
 
 Cache = Annotated[
-    Path | None, typer.Option(help="Folder for decoded images; default ~/.cache/gemello.")
+    Path | None,
+    typer.Option(help="Folder for decoded images and features; default ~/.cache/gemello."),
 ]
 
 

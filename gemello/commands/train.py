@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gemello.commands.backbones import stored_backbone
 from gemello.commands.errors import OptionInvalid
 from gemello.commands.options import Json, Store, model_store
 from gemello.commands.publishing import Cache, cache_folder, dotted, show_published
@@ -30,7 +31,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
         backbone: Annotated[
             str | None,
-            typer.Option(help="Pretrained network; efficientnet_lite0 comes with the package."),
+            typer.Option(
+                help="Pretrained network, of which efficientnet_lite0 comes with the package; or a model "
+                "of the store, such as an imported one, whose features get a trained head."
+            ),
         ] = None,
         weights: Annotated[
             Path | None, typer.Option(help="Weights file for the backbone, instead of a download.")
@@ -65,12 +69,14 @@ def register(app: typer.Typer) -> None:
         """Train an embedding model on your own images and publish it.
 
         Examples: `gemello train photos/ --name mine`, `gemello train photos/ --name mine --config
-        configs/head_only.toml --set loss.margin=0.15`, and `gemello train … --resume` after an interruption.
+        configs/head_only.toml --set loss.margin=0.15`, `gemello train photos/ --name mine --backbone dino`
+        after `gemello models import … --name dino`, and `gemello train … --resume` after an interruption.
         """
-        from trainer.config import merged, nested, read_config, read_config_file
+        from trainer.config import head_alone, merged, nested, read_config, read_config_file
 
+        base = stored_backbone(backbone, model_store(store))
         given = {
-            "network.backbone": backbone,
+            "network.backbone": None if base else backbone,
             "network.weights": str(weights) if weights else None,
             "epochs": epochs,
             "seed": seed,
@@ -81,6 +87,8 @@ def register(app: typer.Typer) -> None:
         }
         from_file = read_config_file(config) if config else {}
         checked = read_config(merged(from_file, nested(chosen)))
+        if base:
+            checked = head_alone(checked, base.title, base.manifest.dimension)
         # Loading it takes seconds: a misspelt option is refused before.
         load_tensorflow()
         from trainer.errors import WorkerDone
@@ -96,6 +104,7 @@ def register(app: typer.Typer) -> None:
                 checked,
                 model_store(store),
                 cache or cache_folder(),
+                backbone=base,
                 resume=resume,
                 force=force,
                 strategy=strategy,

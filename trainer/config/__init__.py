@@ -3,6 +3,7 @@
 from trainer.config.augment import AugmentConfig
 from trainer.config.batch import BatchConfig
 from trainer.config.data import DataConfig
+from trainer.config.frozen import head_alone, options_in_use
 from trainer.config.loss import Loss, LossConfig, Mining
 from trainer.config.names import option_names, options
 from trainer.config.network import Backbone, NetworkConfig
@@ -21,10 +22,12 @@ __all__ = [
     "NetworkConfig",
     "OptimizerConfig",
     "TrainConfig",
+    "head_alone",
     "merged",
     "nested",
     "option_names",
     "options",
+    "options_in_use",
     "read_config",
     "read_config_file",
 ]

@@ -44,7 +44,7 @@ def read_config_file(path: Path) -> Values:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} is not a TOML file ({exc}).") from exc
     known = option_names()
-    for name, value in _flattened(values):
+    for name, value in flattened(values):
         if name not in known and not (name in section_names() and isinstance(value, dict)):
             raise ConfigError(f"{path}: {unknown(name)}")
     return values
@@ -75,7 +75,8 @@ def merged(first: Mapping[str, object], second: Mapping[str, object]) -> Values:
     return values
 
 
-def _flattened(values: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+def flattened(values: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield ``("loss.margin", 0.2)`` for ``{"loss": {"margin": 0.2}}``: the inverse of ``nested``."""
     for name, value in values.items():
         if name in section_names() and isinstance(value, dict):
             yield from ((f"{name}.{option}", within) for option, within in value.items())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.bundle.encoder import Encoder
+from app.bundle.encoder import Encoder, Vectors
 from app.index.flat import FlatIndex
 from trainer.data.cache import ImageCache
 from trainer.data.records import Record, read_data, without_single_images
@@ -25,6 +25,7 @@ __all__ = [
     "measure_cache",
     "measure_queries",
     "measure_records",
+    "measure_vectors",
     "queries_and_gallery",
     "retrieval",
     "retrieved",
@@ -72,8 +73,12 @@ def measure_cache(
     encoder: Encoder, cache: ImageCache, advance: Advance = lambda _: None
 ) -> Measurement:
     """Measure as ``measure_records`` does, but images that are decoded already, at the encoder's size."""
+    return measure_vectors(embed_cache(encoder, cache, advance), cache)
+
+
+def measure_vectors(vectors: Vectors, cache: ImageCache) -> Measurement:
+    """Measure as ``measure_cache`` does, with ``vectors`` float32 [N, D] of the N images."""
     paths = [record.path for record in cache.records]
-    vectors = embed_cache(encoder, cache, advance)
     labels = np.array([record.label for record in cache.records], dtype=object)
     return _measure_in_itself(_Files(paths, Labelled(vectors, labels)), 0, {})
 

@@ -10,9 +10,9 @@ import tensorflow as tf
 from gemello.progress import track
 from trainer.config import TrainConfig
 from trainer.data.cache import ImageCache
-from trainer.data.rows import FeatureFile
+from trainer.data.rows import RowFile
 from trainer.network.embedder import Network
-from trainer.network.features import Floats, predicted
+from trainer.network.features import Floats
 
 Indices = npt.NDArray[np.int64]
 # Images whose embeddings show spread and rank where there are no validation images.
@@ -25,7 +25,7 @@ _FITTED_ON = 10_000
 class HeadFeatures:
     """Frozen features on disk, ``rows`` [N, F], and their ``labels`` int32 [N]."""
 
-    rows: FeatureFile
+    rows: RowFile
     labels: npt.NDArray[np.int32]
 
     def some(self) -> Floats:
@@ -51,12 +51,9 @@ class Task:
         """Return frozen features of the training images, of whole classes drawn at random if there are many."""
         rng = np.random.default_rng(self.config.seed)
         indices = _whole_classes(self.labels, self.config.data.head_images, rng)
-        images = self.train.images.subset(indices)
-        stored = FeatureFile(self.train.folder, self.network.features.output_shape[1])
-        with track("pretrained features", len(images)) as advance:
-            for chunk in predicted(self.network.features, images, advance):
-                stored.append(chunk)
-        return HeadFeatures(stored, self.labels[indices])
+        with track("pretrained features", len(indices)) as advance:
+            rows = self.network.features.rows(self.train.subset(indices), advance)
+        return HeadFeatures(rows, self.labels[indices])
 
 
 def some(count: int, most: int = _LOOKED_AT) -> Indices:

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from gemello.progress import say
+from gemello.progress import say, track
 from trainer.config import TrainConfig
 from trainer.data.cache import ImageCache
 from trainer.data.records import numbered
@@ -52,7 +52,8 @@ def fit(
     task = Task(network, train, labels, config, strategy, objective)
     recorder = Recorder(network.embedder, Validation(validation), config, checkpoint)
     pretrained: Weights = network.backbone.get_weights()
-    held_out = predict(network.features, recorder.validation.images)
+    with track("validation features", len(validation.records)) as advance:
+        held_out: Floats = network.features.rows(validation, advance)[:]
     if state is None:
         _fit_heads(task, recorder, held_out)
     else:

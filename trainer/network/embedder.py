@@ -11,6 +11,7 @@ import numpy.typing as npt
 from app.bundle.linear_map import LinearMap
 from trainer.config import NetworkConfig
 from trainer.network.backbones import build_backbone, deeper_layers, preprocessed
+from trainer.network.features import Features, KerasFeatures
 
 Tensor = Any
 # Any side that every backbone halves as often as it can.
@@ -21,13 +22,15 @@ _SIDE = 256
 class Network:
     """Models that share their layers.
 
-    ``features`` takes uint8 [N, S, S, 3] and gives unit float32 [N, F] (``untrained``), ``embedder`` unit
-    float32 [N, D]. ``top`` is the head and what makes its output an embedding: features in, embeddings
-    out. ``trained`` is the embedder for crops of ``NetworkConfig.train_size``.
+    ``features`` makes unit float32 [N, F] of images, as ``untrained`` does; ``embedder`` takes uint8
+    [N, S, S, 3] and gives unit float32 [N, D]. ``top`` is the head and what makes its output an
+    embedding: features in, embeddings out. ``trained`` is the embedder for crops of
+    ``NetworkConfig.train_size``. Where the features are not those of a Keras model (``on_features``), ``backbone``
+    is empty, and ``top`` is all that there is to ``embedder`` and ``trained``.
     """
 
     backbone: keras.Model
-    features: keras.Model
+    features: Features
     head: keras.layers.Layer
     top: keras.Model
     embedder: keras.Model
@@ -49,24 +52,34 @@ def build(config: NetworkConfig) -> Network:
     Raises ``WeightsError`` when the pretrained weights cannot be had.
     """
     backbone, pretrained = _backbone(config)
-    head = keras.layers.Dense(config.dimension, kernel_initializer="orthogonal", name="head")
-    # Lengths are sums of many squares: they need the whole precision.
-    unit = keras.layers.UnitNormalization(name="embedding", dtype="float32")
-
-    def embedding(features: Tensor) -> Tensor:
-        return unit(head(features))
-
+    head, embedding = _head(config.dimension)
     images, features = pretrained(config.input_size)
     crops, of_crops = pretrained(config.train_size)
     known = keras.Input(features.shape[1:], name="features")
     return Network(
         backbone,
-        keras.Model(images, features, name="features"),
+        KerasFeatures(keras.Model(images, features, name="features")),
         head,
         keras.Model(known, embedding(known), name="top"),
         keras.Model(images, embedding(features), name="gemello"),
         keras.Model(crops, embedding(of_crops), name="gemello_of_crops"),
     )
+
+
+def on_features(features: Features, width: int, dimension: int) -> Network:
+    """Return a head on unit ``features`` [N, ``width``], drawn from the global seed; no more of it can be trained."""
+    head, embedding = _head(dimension)
+    known = keras.Input((width,), name="features")
+    top = keras.Model(known, embedding(known), name="top")
+    return Network(keras.Sequential(name="nothing"), features, head, top, top, top)
+
+
+def _head(dimension: int) -> tuple[keras.layers.Layer, Callable[[Tensor], Tensor]]:
+    """A linear layer, and a function that makes embeddings of features with it."""
+    head = keras.layers.Dense(dimension, kernel_initializer="orthogonal", name="head")
+    # Lengths are sums of many squares: they need the whole precision.
+    unit = keras.layers.UnitNormalization(name="embedding", dtype="float32")
+    return head, lambda features: unit(head(features))
 
 
 def untrained(config: NetworkConfig) -> keras.Model:

@@ -1,16 +1,40 @@
 """Embeddings and frozen features of cached images, a chunk at a time."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
 from app.bundle.linear_map import LinearMap
+from trainer.data.cache import ImageCache
+from trainer.data.rows import FeatureFile, RowFile
 
 Floats = npt.NDArray[np.float32]
+Advance = Callable[[int], None]
 _BATCH = 64
+
+
+class Features(Protocol):
+    """What makes the features that a head is trained on, and stays as it is while it is."""
+
+    def rows(self, images: ImageCache, advance: Advance) -> RowFile:
+        """Return unit float32 [N, F] of the N images; ``advance`` is told how many are done."""
+        ...
+
+
+class KerasFeatures:
+    """Those of a Keras model, uint8 [N, S, S, 3] → float32 [N, F]; they go with the run."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+
+    def rows(self, images: ImageCache, advance: Advance) -> RowFile:
+        stored = FeatureFile(images.folder, self._model.output_shape[1])
+        for chunk in predicted(self._model, images.images, advance):
+            stored.append(chunk)
+        return stored
 
 
 def predict(model: keras.Model, images: Any) -> Floats:
@@ -20,7 +44,7 @@ def predict(model: keras.Model, images: Any) -> Floats:
 
 
 def predicted(
-    model: keras.Model, images: Any, advance: Callable[[int], None] = lambda _: None
+    model: keras.Model, images: Any, advance: Advance = lambda _: None
 ) -> Iterator[Floats]:
     """Yield the rows of ``predict`` in chunks, so that images on disk are never read whole.
 

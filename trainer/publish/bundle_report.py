@@ -49,10 +49,13 @@ def _left_out(scan: Scan) -> dict[str, object]:
 
 
 def _model(manifest: Manifest) -> dict[str, object]:
+    encoder = manifest.training.get("encoder")
     return {
         "name": manifest.name,
         "version": manifest.version,
         "backbone": manifest.backbone.name,
+        **({"features of": encoder["model"]} if encoder else {}),
         "dimension": manifest.dimension,
         "input_size": manifest.input_size,
+        "resize": manifest.preprocessing.resize,
     }

@@ -4,21 +4,21 @@ The images are those that preparation decoded, at the published size and by the 
 file is read or decoded again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
-from app.bundle.encoder import Encoder
+from app.bundle.encoder import Encoder, Vectors
 from app.bundle.manifest import Calibration, Evaluation
 from gemello.progress import say, track
 from trainer.data.cache import ImageCache
 from trainer.evaluate.calibration import calibrate, calibration_error
 from trainer.evaluate.comparison import Comparison, compare, p, points
 from trainer.evaluate.embedding import embed_cache
-from trainer.evaluate.keras_encoder import KerasEncoder
 from trainer.evaluate.measurement import Measurement
-from trainer.evaluate.retrieval import measure_cache
+from trainer.evaluate.retrieval import measure_cache, measure_vectors
+from trainer.network.features import Advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,17 @@ class Retrieval:
 
 
 def measure_retrieval(
-    encoder: Encoder, baseline: keras.Model, test: ImageCache
+    encoder: Encoder, untrained: Callable[[ImageCache, Advance], Vectors], test: ImageCache
 ) -> Retrieval | None:
     """Return retrieval among classes that training never saw; None where there are none.
 
-    ``test`` holds the images at the size of ``encoder`` and ``baseline``.
+    ``untrained`` embeds without training; ``test`` holds the images at the size of ``encoder``.
     """
     if not test.records:
         return None
     with track("measuring", 2 * len(test.records)) as advance:
         after = measure_cache(encoder, test, advance)
-        before = measure_cache(KerasEncoder(baseline), test, advance)
+        before = measure_vectors(untrained(test, advance), test)
     retrieval = Retrieval(after, before)
     for row in retrieval.compared().rows:
         if row.figure in ("recall@1", "map@r"):

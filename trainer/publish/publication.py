@@ -1,24 +1,22 @@
 """A trained network → the next version of a model, in the store."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from app.bundle import model_store
-from app.bundle.manifest import Calibration, Manifest, Preprocessing, model_id
+from app.bundle.manifest import Calibration, Manifest, model_id
 from app.bundle.model_store import Bundle
 from app.bundle.runtimes import load_encoder
-from trainer.config import TrainConfig
 from trainer.errors import DataError, NotShownBetter
+from trainer.fit.checkpoint import Weights
 from trainer.fit.history import History
 from trainer.fit.validation import clearly_worse
-from trainer.network.backbones import provenance
-from trainer.network.embedder import in_float32
 from trainer.preparation import Prepared
 from trainer.publish.bundle_report import write_bundle_report
-from trainer.publish.export import export, round_to_half
+from trainer.publish.foundation import Foundation
 from trainer.publish.measure import Retrieval, measure_calibration, measure_retrieval
 
 
@@ -35,50 +33,49 @@ def check_destination(store: Path, name: str) -> None:
 
 
 def publish(
-    embedder: keras.Model,
+    foundation: Foundation,
+    weights: Weights,
     history: History,
-    config: TrainConfig,
     data: Prepared,
     store: Path,
     name: str,
     *,
     force: bool = False,
 ) -> Bundle:
-    """Publish ``embedder`` as the next version of ``name``, and activate it.
+    """Publish ``foundation`` with the trained ``weights`` as the next version of ``name``, and activate it.
 
     Figures, calibration and report are those of the exported files, measured by the serving code.
     What is clearly worse on the test classes than ``history.adapted``, or was measured on no class, is
     published with ``force`` alone, and not activated. Raises ``NotShownBetter``.
     """
-    network = config.network
-    baseline = in_float32(history.adapted, network)
-    exported = in_float32(embedder.get_weights(), network)
-    round_to_half(exported)
+    size, preprocessing = foundation.input_size, foundation.preprocessing
     with model_store.staging(store, name) as folder:
-        export(exported, folder)
+        foundation.export(weights, folder)
         files = model_store.hash_files(folder)
         manifest = Manifest(
             name=name,
             version=model_store.next_version(store, name),
             created=datetime.now(UTC).replace(microsecond=0),
-            dimension=network.dimension,
-            input_size=network.input_size,
-            backbone=provenance(network.backbone),
-            training={"config": config.model_dump(), "history": history.as_manifest()},
+            dimension=foundation.config.network.dimension,
+            input_size=size,
+            preprocessing=preprocessing,
+            backbone=foundation.provenance,
+            training={**foundation.training, "history": history.as_manifest()},
             data=data.as_manifest(),
             files=files,
-            model_id=model_id(files, network.input_size, Preprocessing()),
+            model_id=model_id(files, size, preprocessing),
         )
         bundle = Bundle(folder, manifest)
         encoder = load_encoder(bundle)
-        retrieval = measure_retrieval(encoder, baseline, data.splits["test"])
+        untrained = partial(foundation.embed, history.adapted)
+        retrieval = measure_retrieval(encoder, untrained, data.splits["test"])
         problem = _problem(retrieval, history)
         if problem and not force:
             raise NotShownBetter(
                 f"{problem} Nothing was published; --resume --force publishes it without activating it."
             )
         calibration = measure_calibration(
-            encoder, data.splits["validation"], retrieval, config.seed
+            encoder, data.splits["validation"], retrieval, foundation.config.seed
         )
         measured = _with_figures(bundle, calibration, retrieval, data)
         model_store.write_manifest(folder, measured.manifest)

@@ -10,7 +10,7 @@ import pytest
 
 from app.bundle.whitening import fit_whitening
 from tests.support.tiny_network import build, caches, config, in_place_of_the_real_one, sectioned
-from trainer.config import Backbone
+from trainer.config import Backbone, TrainConfig
 from trainer.errors import WeightsError
 from trainer.fit.training import fit
 from trainer.network import efficientnet_lite as lite
@@ -28,6 +28,11 @@ def built() -> network.Network:
     return network.build(SMALL.network)
 
 
+def up_to(layer: str, config: TrainConfig) -> keras.Model:
+    features = network.untrained(config.network)
+    return keras.Model(features.input, features.get_layer(layer).output)
+
+
 def noise(count: int, size: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3)).astype(np.uint8)
 
@@ -36,7 +41,7 @@ def noise(count: int, size: int, seed: int = 0) -> np.ndarray:
 def test_lite_features_are_those_of_the_reference_implementation(number: int) -> None:
     golden = np.load(DATA / f"lite{number}_golden.npz")
     name: Backbone = "efficientnet_lite0" if number == 0 else "efficientnet_lite2"
-    features = network.build(sectioned(backbone=name, input_size=128).network).features
+    features = network.untrained(sectioned(backbone=name, input_size=128).network)
     found = features.predict_on_batch(golden["images"])
     expected = unit(golden["features"])
     assert found.shape == (3, 1280 + (320 + 192 if number == 0 else 352 + 208))
@@ -96,8 +101,8 @@ def test_an_image_alone_and_in_a_batch_gives_the_same(built: network.Network) ->
     assert np.abs(together[0] - alone[0]).max() < 1e-4
 
 
-def test_pixels_are_standardised_once(built: network.Network) -> None:
-    inside = keras.Model(built.features.input, built.features.get_layer("standardise").output)
+def test_pixels_are_standardised_once() -> None:
+    inside = up_to("standardise", SMALL)
     white = inside.predict_on_batch(np.full((1, 64, 64, 3), 255, np.uint8))[0, 0, 0]
     expected = (255 - np.array(lite.MEAN)) / np.array(lite.STD)
     assert np.allclose(white, expected, atol=1e-4)
@@ -106,10 +111,10 @@ def test_pixels_are_standardised_once(built: network.Network) -> None:
     assert 0.8 < values.std() < 1.7
 
 
-def test_red_is_not_blue(built: network.Network) -> None:
+def test_red_is_not_blue() -> None:
     red = np.zeros((1, 64, 64, 3), np.uint8)
     red[..., 0] = 255
-    inside = keras.Model(built.features.input, built.features.get_layer("standardise").output)
+    inside = up_to("standardise", SMALL)
     first, _, last = inside.predict_on_batch(red)[0, 0, 0]
     assert first > 2
     assert last < 0
@@ -164,7 +169,7 @@ def test_a_file_and_a_download_of_the_same_weights_give_keras_own_features(
     assert expected.std() > 0
     for weights in (str(file), None):
         config = sectioned(backbone=name, weights=weights, input_size=32)
-        features = network.build(config.network).features.predict_on_batch(images)
+        features = network.untrained(config.network).predict_on_batch(images)
         deepest = unit(features[:, :channels])
         assert np.abs(deepest - unit(expected)).max() < 1e-3, weights
 
@@ -174,8 +179,7 @@ def test_a_caffe_backbone_gets_bgr_less_its_mean(tmp_path: Path) -> None:
     keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3)).save_weights(
         file
     )
-    built = network.build(sectioned(backbone="vgg16", weights=str(file), input_size=32).network)
-    inside = keras.Model(built.features.input, built.features.get_layer("centre").output)
+    inside = up_to("centre", sectioned(backbone="vgg16", weights=str(file), input_size=32))
     ours = inside.predict_on_batch(noise(2, 32))
     theirs = keras.applications.vgg16.preprocess_input(noise(2, 32).astype(np.float32))
     assert np.abs(ours - theirs).max() < 1e-3
