@@ -1,6 +1,6 @@
-"""A model adapted from another one: the same graph, with a linear map of its vectors at the end.
+"""A model made of another one: the same graph, with a linear map of its vectors at the end.
 
-The map lies in the bundle once more, as a file: whoever has vectors of the base maps them, and needs
+The map was fitted to a gallery, or it is a head that was trained on that model's vectors. It lies in the bundle once more, as a file: whoever has vectors of the base maps them, and needs
 no image.
 """
 
@@ -24,19 +24,22 @@ _MAP = "linear_map.npz"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaseMap:
-    """The map of vectors of the model ``base_id`` to those of the model that was adapted from it."""
+    """The map of vectors of the model ``base_id`` to those of the model that was made of it."""
 
     base_id: str
     linear: LinearMap
 
 
 def base_map(bundle: Bundle) -> BaseMap | None:
-    """Return the map that a bundle was adapted with; None for one that was trained.
+    """Return the map at the end of a bundle's graph; None where the model was not made of another one.
 
     Raises ``ModelCorrupt``.
     """
-    base = bundle.manifest.base
-    return BaseMap(base.model_id, read_map(bundle.path / _MAP)) if base else None
+    base, training = bundle.manifest.base, bundle.manifest.training
+    if base is None and "encoder" not in training:
+        return None
+    base_id = base.model_id if base else str(training["encoder"]["model_id"])
+    return BaseMap(base_id, read_map(bundle.path / _MAP))
 
 
 def publish_adapted(
@@ -59,7 +62,6 @@ def publish_adapted(
     """
     with _writing(store, name), model_store.staging(store, name, job) as folder:
         write_mapped(folder, base, linear)
-        write_map(folder / _MAP, linear)
         files, origin = model_store.hash_files(folder), base.manifest
         manifest = origin.model_copy(
             update={
@@ -86,7 +88,7 @@ def publish_adapted(
 
 
 def write_mapped(folder: Path, base: Bundle, linear: LinearMap) -> None:
-    """Write the graph of ``base``, with ``linear`` at its end, as that of the bundle in ``folder``.
+    """Write the graph of ``base``, with ``linear`` at its end, as the bundle's in ``folder``; and ``linear``.
 
     Raises ``RuntimeUnavailable`` when the graph cannot be read.
     """
@@ -97,6 +99,7 @@ def write_mapped(folder: Path, base: Bundle, linear: LinearMap) -> None:
         ov.save_model(graph, folder / "openvino" / "model.xml", compress_to_fp16=False)
     except RuntimeError as exc:
         raise RuntimeUnavailable("openvino", str(exc).strip().splitlines()[-1]) from exc
+    write_map(folder / _MAP, linear)
 
 
 def check_writable(store: Path, name: str) -> None:

@@ -1,6 +1,7 @@
 """Another maker's encoder on its whole way: imported, served, measured, trained on, and adapted."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +87,22 @@ def found(server: httpx.Client, image: Path) -> tuple[str, str, float]:
     return title, first["filename"], first["distance"]
 
 
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How many images each model embeds, by its id."""
+    counts: Counter[str] = Counter()
+    embed = OpenVinoEncoder.embed
+
+    def noted(self: OpenVinoEncoder, images: Pixels) -> np.ndarray:
+        counts[self.model_id] += len(images)
+        return embed(self, images)
+
+    monkeypatch.setattr(OpenVinoEncoder, "embed", noted)
+    return counts
+
+
 def test_it_is_searched_then_trained_on_and_the_trained_model_is_searched(
-    place: Place, trained: Bundle, server: httpx.Client
+    place: Place, trained: Bundle, server: httpx.Client, embedded: Counter[str]
 ) -> None:
     image = place.data / "class003" / "image02.png"
     for title in ("dino/1", trained.title):
@@ -96,6 +111,7 @@ def test_it_is_searched_then_trained_on_and_the_trained_model_is_searched(
         model, nearest, distance = found(server, image)
         assert (model, nearest) == (title, "class003/image02.png")
         assert distance < 0.01
+    assert embedded[trained.manifest.model_id] <= 2, "stored vectors are mapped, not made anew"
 
 
 def test_it_is_adapted_to_the_gallery_and_so_is_what_was_trained_on_it(
@@ -154,16 +170,8 @@ def test_figures_are_those_of_the_files_as_they_are_served(place: Place, trained
 
 
 def test_another_run_with_other_options_embeds_nothing_again(
-    place: Place, trained: Bundle, monkeypatch: pytest.MonkeyPatch
+    place: Place, trained: Bundle, embedded: Counter[str]
 ) -> None:
-    embedded: list[str] = []
-    embed = OpenVinoEncoder.embed
-
-    def noted(self: OpenVinoEncoder, images: Pixels) -> np.ndarray:
-        embedded.append(self.model_id)
-        return embed(self, images)
-
-    monkeypatch.setattr(OpenVinoEncoder, "embed", noted)
     second = place.trained("--seed", "4", "--set", "loss.name=triplet", name="other")
     assert set(embedded) == {second.manifest.model_id}, "only what is published is measured"
 
