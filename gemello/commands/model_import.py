@@ -141,3 +141,4 @@ def _show(imported: "Imported", as_json: bool) -> None:
     typer.echo(f"switch a running service to it: gemello models activate {bundle.title}")
     typer.echo(f"or start one with it: GEMELLO_MODEL={manifest.name} gemello serve")
     typer.echo(f"measure it: gemello evaluate --model {bundle.title} --data FOLDER")
+    typer.echo(f"train on it: gemello train FOLDER --name mine --backbone {bundle.title}")

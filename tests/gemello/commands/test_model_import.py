@@ -24,6 +24,7 @@ def test_an_encoder_is_imported_and_says_what_to_do_next(file: Path, tmp_path: P
     assert (done.returncode, done.stderr) == (0, "")
     assert "32 px, crop" in done.stdout
     assert "gemello models activate dino/1" in done.stdout
+    assert "--backbone dino/1" in done.stdout
     shown = run("models", "show", "dino", "--store", store).stdout
     assert "dino (Apache-2.0)" in shown
     assert "dino.onnx" in shown
