@@ -3,11 +3,10 @@
     make setup-train, and the images as examples/default_model/README.md says
     .venv/bin/python benchmarks/other_peoples_images.py [--seeds 0,1,2] [--sets grocery,things] [-- OPTIONS]
 
-For each set and seed ``gemello train`` runs twice on the same images: as it is, with what follows ``--``,
-and without a trained rung, which publishes the best that the backbone does without labels: the
-baseline. Both bundles are then asked for the classes that neither saw. A class is trained on or
-asked for by a hash of its name; 1,500 images at most are trained on, as many of each class. Prints a
-Markdown table, and writes every figure as JSON.
+For each set and seed ``gemello train`` runs as it is, with what follows ``--``, and is then asked for
+classes that it did not see, beside the best that its backbone does without labels: its features
+whitened on the same images. A class is trained on or asked for by a hash of its name; 1,500 images
+at most are trained on, as many of each class. Prints a Markdown table, and writes every figure as JSON.
 """
 
 import argparse
@@ -29,15 +28,18 @@ from app.bundle.runtimes import load_encoder
 from benchmarks.default_model.sources import DATA
 from gemello.image_folder import image_files
 from gemello.progress import say
+from trainer.config import read_config
 from trainer.data.records import Record
 from trainer.evaluate.comparison import compare, p
+from trainer.evaluate.keras_encoder import KerasEncoder
 from trainer.evaluate.measurement import Measurement
 from trainer.evaluate.retrieval import measure_queries, measure_records
+from trainer.evaluate.whitened import whitened_on
+from trainer.network import embedder as network
 
 ROOT = Path(__file__).resolve().parent.parent
 TEST = DATA / "test"
 MOST = 1500
-BASELINE = ("--set", "head_epochs=0", "--set", "epochs=0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,11 @@ def run(name: str, seed: int, options: list[str]) -> Run:
             writer.writerow(("path", "label"))
             writer.writerows((record.path, record.label) for record in images.train)
         trained, minutes = train(data, "trained", seed, options, scratch)
-        plain, _ = train(data, "plain", seed, [*options, *BASELINE], scratch)
-        before, after = (images.ask(load_encoder(bundle)) for bundle in (plain, trained))
-    rows = {row.figure: row for row in compare(before, after, ("plain", "trained")).rows}
+        config = read_config(trained.manifest.training["config"]).network
+        untrained = KerasEncoder(network.untrained(config))
+        plain = whitened_on(untrained, [record.path for record in images.train])
+        before, after = (images.ask(encoder) for encoder in (plain, load_encoder(trained)))
+    rows = {row.figure: row for row in compare(before, after, ("untrained", "trained")).rows}
     ladder = trained.manifest.training["history"]["ladder"]
     recall, precision = rows["recall@1"], rows["map@r"]
     return Run(

@@ -100,14 +100,11 @@ def ours(data: Path, seed: int, options: list[str], scratch: Path) -> Run:
 
 
 def trained(manifest: Manifest) -> tuple[float, float | None]:
-    """Seconds of all epochs, and images a second of those that train the whole network."""
-    epochs, config = manifest.training["history"]["epochs"], manifest.training["config"]
-    classes = manifest.data["classes"]["train"]
-    at_once = min(config["batch"]["classes"], classes)
-    steps = config["batch"]["steps_per_epoch"] or -(-classes // at_once)
-    whole = [epoch["seconds"] for epoch in epochs if epoch["stage"] != "head"]
-    images = len(whole) * steps * at_once * config["batch"]["images_per_class"]
-    return sum(epoch["seconds"] for epoch in epochs), images / sum(whole) if whole else None
+    """Seconds of all epochs, and images a second."""
+    seconds = [epoch["seconds"] for epoch in manifest.training["history"]["epochs"]]
+    # An epoch has as many images as there are, to within a batch.
+    images = len(seconds) * manifest.data["images"]["train"]
+    return sum(seconds), images / sum(seconds) if seconds else None
 
 
 def theirs(data: Path, seed: int, options: list[str], scratch: Path, python: Path) -> Run:
@@ -237,7 +234,7 @@ def main() -> None:
     options = [*(("--config", given.config) if given.config else ()), *given.options]
     peer_options = given.peer_options.split()
     if given.quick:
-        options += ["--epochs", "1", "--set", "head_epochs=1"]
+        options += ["--epochs", "1"]
         peer_options += ["--epochs", "1"]
     facts = {"machine": machine(), "options": options, "peer_options": peer_options}
     runs: list[Run] = []

@@ -27,7 +27,7 @@ from PIL import Image, ImageDraw
 SIDE, PER_CLASS = 256, 10
 # A few steps of everything; what is not named here stays at its default. In fewer steps of the
 # whole network chance decides whether its peak is met: with ten, runs of one size differed by 450 MB.
-OPTIONS = ("head_epochs=1", "epochs=1", "batch.steps_per_epoch=40", "data.head_images=2000")
+OPTIONS = ("epochs=1", "batch.steps_per_epoch=40", "data.head_images=2000")
 _POLL_S = 0.05
 # The kernel's counts are exact to some pages for each CPU.
 _SLACK_KB = 4096

@@ -8,8 +8,8 @@ Tolias & Chum, "Fine-tuning CNN image retrieval with no human annotation", arXiv
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from app.bundle.covariance import Doubles, covariance_around, descending
 from app.bundle.linear_map import Floats, LinearMap
 
 # Of the standard deviation, by which an axis is divided.
@@ -19,41 +19,19 @@ POWER = 0.5
 def fit_whitening(vectors: Floats, dimension: int, power: float = POWER) -> LinearMap:
     """Return the map of vectors like ``vectors``, float32 [N, F], to their first ``dimension`` axes.
 
-    The covariance is shrunk towards a multiple of the identity (``shrinkage``), so that few vectors
-    do not make axes of chance. Raises ``ValueError`` with fewer than two vectors, or for more axes
-    than F.
+    The covariance is shrunk (``Covariance.shrunk``), so that few vectors do not make axes of
+    chance. Raises ``ValueError`` with fewer than two vectors, or for more axes than F.
     """
     count, width = vectors.shape
     if count < 2 or not 1 <= dimension <= width:
         raise ValueError(f"{count} vectors of length {width} give no {dimension} axes")
     mean = vectors.mean(axis=0, dtype=np.float64)
-    centred = vectors - mean
-    covariance = centred.T @ centred / count
-    share = shrinkage(centred, covariance)
-    shrunk = (1 - share) * covariance
-    shrunk[np.diag_indices(width)] += share * np.trace(covariance) / width
-    values, axes = np.linalg.eigh(shrunk)
-    values, axes = values[::-1][:dimension], axes[:, ::-1][:, :dimension]
-    # The sign of an axis is free: the larger part of it is positive, on every machine.
-    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(dimension)])
-    deviations = np.sqrt(np.maximum(values, 1e-12 * max(float(values[0]), 1e-12)))
-    matrix = axes / deviations**power
-    # A common factor changes nothing after normalisation; this one keeps numbers near 1.
-    matrix /= np.linalg.norm(matrix, axis=0).mean()
-    return LinearMap(matrix.astype(np.float32), (-mean @ matrix).astype(np.float32))
+    variances, axes = descending(covariance_around(vectors, mean).shrunk())
+    return centred_map(mean, (axes / variances ** (power / 2))[:, :dimension])
 
 
-def shrinkage(centred: npt.NDArray[np.float64], covariance: npt.NDArray[np.float64]) -> float:
-    """Return how far to shrink ``covariance`` [F, F] of ``centred`` [N, F] to a multiple of the identity, 0–1.
-
-    Ledoit & Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal
-    of Multivariate Analysis 88, 2004, lemma 3.2–3.4.
-    """
-    count, width = centred.shape
-    mean_square = float((covariance**2).sum())
-    to_identity = mean_square - float(np.trace(covariance)) ** 2 / width
-    if to_identity <= 0:
-        return 1.0
-    # Σ over vectors of |x xᵀ − S|² = Σ |x|⁴ − N |S|².
-    spread = float((np.square(centred).sum(axis=1) ** 2).sum()) / count - mean_square
-    return float(min(spread / count / to_identity, 1.0))
+def centred_map(mean: Doubles, matrix: Doubles) -> LinearMap:
+    """Return ``x`` → ``(x - mean) · matrix``, as far as lengths of 1 leave it; the numbers are near 1."""
+    # A common factor changes nothing after normalisation.
+    scaled = matrix / np.linalg.norm(matrix, axis=0).mean()
+    return LinearMap(scaled.astype(np.float32), (-mean @ scaled).astype(np.float32))

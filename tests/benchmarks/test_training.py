@@ -111,20 +111,16 @@ def test_ours_is_timed_by_its_own_history(benchmark: Any, tiny_store: Path) -> N
     manifest = Manifest.model_validate(
         json.loads((tiny_store / "tiny/1/manifest.json").read_text())
     )
-    epochs = [
-        {"stage": "head", "seconds": 1.0},
-        {"stage": "network", "seconds": 10.0},
-        {"stage": "network", "seconds": 14.0},
-    ]
-    config = {"batch": {"classes": 32, "images_per_class": 3, "steps_per_epoch": None}}
+    epochs = [{"seconds": 10.0}, {"seconds": 14.0}]
     timed = manifest.model_copy(
         update={
-            "training": {"config": config, "history": {"epochs": epochs}},
-            "data": {"classes": {"train": 70}},
+            "training": {"history": {"epochs": epochs}},
+            "data": {"images": {"train": 240}},
         }
     )
-    # 70 classes are three batches of 32 × 3, twice.
-    assert benchmark.trained(timed) == (25.0, pytest.approx(2 * 3 * 96 / 24))
+    assert benchmark.trained(timed) == (24.0, pytest.approx(2 * 240 / 24))
+    untimed = timed.model_copy(update={"training": {"history": {"epochs": []}}})
+    assert benchmark.trained(untimed) == (0, None)
 
 
 def test_a_part_of_the_data_is_the_same_classes_on_all_sides(

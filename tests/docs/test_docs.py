@@ -122,7 +122,7 @@ def test_the_training_commands_of_the_readme_work(tmp_path: Path) -> None:
         for written, place in places.items():
             command = command.replace(written, place)
         if " train " in command:
-            command += " --epochs 1 --set head_epochs=1 --set network.input_size=64"
+            command += " --epochs 1 --set network.input_size=64"
         printed = run(command, environment)
         if " evaluate " in command:
             assert "recall@1" in printed

@@ -12,7 +12,7 @@ from gemello.cli import main
 from tests.support.drawings import draw, draw_classes
 from tests.support.tiny_network import arguments, in_place_of_the_real_one
 
-OPTIONS = {"input_size": 32, "dimension": 16, "head_epochs": 1, "epochs": 1}
+OPTIONS = {"input_size": 32, "dimension": 16, "epochs": 1}
 
 Train = Callable[..., tuple[int, str]]
 
@@ -52,13 +52,13 @@ def sentence(said: str) -> str:
     return line
 
 
-def test_two_classes_are_refused_and_forced_are_adapted(train: Train, tmp_path: Path) -> None:
+def test_two_classes_are_refused_unless_they_are_forced(train: Train, tmp_path: Path) -> None:
     draw_classes(tmp_path / "data", 2, 10)
     code, said = train()
     assert code == 1
     assert "too few classes to hold any out" in sentence(said)
     assert train("--force")[0] == 0
-    assert published(tmp_path) == "adapted"
+    assert published(tmp_path) == "50% fine-tuned"
 
 
 def test_one_image_a_class_is_refused_in_a_sentence(train: Train, tmp_path: Path) -> None:

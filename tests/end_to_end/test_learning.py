@@ -48,14 +48,10 @@ def test_ten_classes_of_eight_images_can_be_overfitted(
         dimension=64,
         classes=10,
         images_per_class=8,
-        head_epochs=2,
         # Few epochs of many steps: what comes between epochs takes longer than so few images.
-        epochs=8,
-        steps_per_epoch=10,
-        loss="triplet",
-        mining="semi_hard",
-        margin=0.2,
-        learning_rate=5e-4,
+        epochs=4,
+        steps_per_epoch=20,
+        frozen_stages=0,
         crop_area=1.0,
         brightness=0,
         contrast=0,
@@ -96,8 +92,6 @@ def trained_recall(
         input_size=96,
         dimension=256,
         classes=16,
-        epochs=8,
-        steps_per_epoch=12,
         validation_fraction=0,
         test_fraction=0,
     )
@@ -107,7 +101,6 @@ def trained_recall(
 
 
 @pytest.mark.slow
-# It trains twice: minutes where nothing runs beside it, and more where something does.
 @pytest.mark.timeout(1800)
 def test_it_beats_the_untrained_backbone_and_shuffled_labels_do_not(
     symbols: tuple[list[Record], list[Record]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

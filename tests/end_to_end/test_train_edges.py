@@ -16,7 +16,6 @@ OPTIONS = {
     "dimension": 16,
     "classes": 4,
     "images_per_class": 2,
-    "head_epochs": 1,
     "epochs": 1,
 }
 
@@ -140,7 +139,7 @@ def test_what_cannot_be_written_to_is_told_before_the_work(
 
 def test_an_absurd_rate_publishes_what_needs_no_training(train: Train, tmp_path: Path) -> None:
     draw_classes(tmp_path / "data", 12, 4)
-    rates = {"learning_rate": 1e9, "head_learning_rate": 1e9, "warmup": 0}
+    rates = {"learning_rate": 1e9, "warmup": 0}
     done = train(**rates, epochs=2, validation_fraction=0.3)
     assert done.code == 0, done.err
     assert "ower optimizer.learning_rate" in " ".join(done.err.split())

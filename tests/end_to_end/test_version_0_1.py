@@ -43,7 +43,7 @@ def test_a_run_that_was_interrupted_begins_anew(
     home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     few = tiny_network.arguments(
-        input_size=32, dimension=16, classes=4, images_per_class=2, head_epochs=1, epochs=0
+        input_size=32, dimension=16, classes=4, images_per_class=2, epochs=0
     )
     places = ("--cache", str(home / "cache"), "--name", "mine", "--resume")
     run(home, monkeypatch, "train", str(home / "data"), *places, *few)

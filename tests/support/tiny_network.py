@@ -73,7 +73,7 @@ def config(**options: object) -> TrainConfig:
         "dimension": 16,
         "classes": 4,
         "images_per_class": 2,
-        "head_epochs": 1,
+        "frozen_stages": 0,
         "epochs": 2,
         "steps_per_epoch": 2,
     }

@@ -20,7 +20,7 @@ class DataConfig(Section):
         description="Most images to validate with, and to test with: whole classes, drawn at random.",
     )
     head_images: int = Field(
-        20_000, ge=2, description="Most images whose features the head's epochs are trained on."
+        10_000, ge=2, description="Most images whose features the heads are fitted on."
     )
 
     @model_validator(mode="after")

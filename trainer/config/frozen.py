@@ -1,4 +1,4 @@
-"""What is left of the options where a backbone stays as it is, and a head alone is trained on its features."""
+"""What is left of the options where a backbone stays as it is, and a head alone is fitted to its features."""
 
 from typing import Any
 
@@ -10,9 +10,10 @@ from trainer.errors import ConfigError
 _UNUSED: dict[str, Any] = {
     "epochs": True,
     "patience": True,
-    "batch": {"hard_classes", "single_images", "steps_per_epoch"},
+    "batch": True,
     "network": {"backbone", "weights", "input_size", "frozen_stages"},
-    "optimizer": {"learning_rate", "ema", "mixed_precision"},
+    "loss": True,
+    "optimizer": True,
     "augment": True,
 }
 _NAMED = 3
@@ -52,5 +53,5 @@ def _useless(names: list[str], backbone: str) -> str:
     have = "have" if len(names) > 1 else "has"
     return (
         f"{shown} {have} no use with the backbone {backbone}: it stays as it is, and a head alone is "
-        "trained on its features."
+        "fitted to its features."
     )

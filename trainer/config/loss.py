@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from trainer.config.section import Section
 
-Loss = Literal["triplet", "contrastive", "multi_similarity", "proxy_anchor"]
+Loss = Literal["triplet", "contrastive", "multi_similarity"]
 Mining = Literal["all", "semi_hard", "batch_hard", "distance_weighted"]
 
 
@@ -27,9 +27,3 @@ class LossConfig(Section):
         False, description="Triplet loss as softplus of the scaled difference, without a margin."
     )
     memory: int = Field(0, ge=0, description="Embeddings of past batches used as more negatives.")
-
-    @model_validator(mode="after")
-    def _has_a_use_for_its_options(self) -> "LossConfig":
-        if self.memory and self.name == "proxy_anchor":
-            raise ValueError(f"memory has no meaning with the loss {self.name}")
-        return self

@@ -1,12 +1,12 @@
 """Where the options of version 0.1 are now; its configurations were flat."""
 
 _SECTIONS = {
-    "": ("seed", "head_epochs", "epochs", "patience"),
+    "": ("seed", "epochs", "patience"),
     "data": ("validation_fraction", "test_fraction", "held_out_images", "head_images"),
     "batch": ("images_per_class", "hard_classes", "single_images", "steps_per_epoch"),
     "network": ("backbone", "weights", "dimension", "input_size", "frozen_stages"),
     "loss": ("mining", "semi_hard_epochs", "margin", "soft_margin", "memory"),
-    "optimizer": ("learning_rate", "head_learning_rate", "warmup", "ema", "mixed_precision"),
+    "optimizer": ("learning_rate", "warmup", "ema", "mixed_precision"),
     "augment": (
         *("crop_area", "flip", "brightness", "contrast", "saturation", "hue", "grey", "rotate"),
         *("blur", "jpeg", "background", "padding", "overlay"),

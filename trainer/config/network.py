@@ -28,7 +28,7 @@ class NetworkConfig(Section):
     dimension: int = Field(512, ge=2, le=4096, description="Length of an embedding.")
     input_size: int = Field(192, ge=32, le=1024, description="Side of the input in pixels.")
     frozen_stages: int = Field(
-        0, ge=-1, description="Stages of the backbone that stay as they are; -1 freezes all."
+        2, ge=0, description="First stages of the backbone that stay as they are."
     )
 
     @property

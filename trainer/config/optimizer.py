@@ -8,8 +8,7 @@ from trainer.config.section import Section
 class OptimizerConfig(Section):
     """AdamW's options."""
 
-    learning_rate: float = Field(5e-4, gt=0, description="Peak rate of the backbone.")
-    head_learning_rate: float = Field(2e-3, gt=0, description="Peak rate of the head.")
+    learning_rate: float = Field(5e-4, gt=0, description="Peak rate.")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps that warm up.")
     ema: float = Field(
         0.99, ge=0, lt=1, description="Decay of the moving average of weights; 0 is off."

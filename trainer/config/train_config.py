@@ -15,8 +15,7 @@ class TrainConfig(Section):
     """One run's configuration; it is written whole into the model's manifest."""
 
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
-    head_epochs: int = Field(5, ge=0, description="Epochs of the head alone, on frozen features.")
-    epochs: int = Field(12, ge=0, description="Epochs of fine-tuning the whole network.")
+    epochs: int = Field(3, ge=0, description="Epochs of fine-tuning the whole network.")
     patience: int | None = Field(
         None,
         ge=1,

@@ -15,7 +15,7 @@ from trainer.errors import DataError
 
 Weights = list[np.ndarray[Any, Any]]
 # Raised when what a state holds changes: one of another format is not resumed.
-STATE_FORMAT = 3
+STATE_FORMAT = 4
 _DAMAGED = (
     OSError,
     ValueError,
@@ -29,7 +29,7 @@ _DAMAGED = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``arrays`` by name (trained variables, optimisers, averages, best), ``values`` as JSON."""
+    """``arrays`` by name (trained variables, optimiser, averages, best), ``values`` as JSON."""
 
     arrays: dict[str, Weights]
     values: dict[str, Any]

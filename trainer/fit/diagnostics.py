@@ -27,7 +27,6 @@ class Epoch:
     Recall@1 and MAP@R on the validation classes, ``seconds`` the time that its steps took.
     """
 
-    stage: str
     loss: float
     active: float
     distance: float
@@ -62,8 +61,8 @@ def check_finite(loss: float, embeddings: npt.NDArray[np.floating]) -> None:
     """Raise ``TrainingFailed`` where the loss or an embedding is not finite."""
     if not math.isfinite(loss) or not np.isfinite(embeddings).all():
         raise TrainingFailed(
-            "The loss is not a number. Lower optimizer.learning_rate and "
-            "optimizer.head_learning_rate (a tenth is a good next try), and raise optimizer.warmup."
+            "The loss is not a number. Lower optimizer.learning_rate (a tenth is a good next try), "
+            "and raise optimizer.warmup."
         )
 
 
@@ -79,7 +78,7 @@ def mean_distance(embeddings: npt.NDArray[np.floating]) -> float:
 
 
 def check(epochs: list[Epoch], start: float, loss: LossConfig) -> None:
-    """Stop a stage that has collapsed or does not learn; ``start`` is the mean distance before it.
+    """Stop a run that has collapsed or does not learn; ``start`` is the mean distance before it.
 
     Raises ``TrainingFailed`` with what was seen and what to try.
     """
@@ -88,11 +87,10 @@ def check(epochs: list[Epoch], start: float, loss: LossConfig) -> None:
         raise TrainingFailed(
             f"The network collapsed: embeddings lie {last.distance:.3f} from each other on average, "
             f"of {start:.3f} at the start (effective rank {last.rank:.1f}), and the loss is "
-            f"{last.loss:.4f}. Lower optimizer.learning_rate and optimizer.head_learning_rate, or raise "
+            f"{last.loss:.4f}. Lower optimizer.learning_rate, or raise "
             "loss.semi_hard_epochs."
         )
-    stage = [e for e in epochs if e.stage == last.stage]
-    if _is_stuck(stage, loss):
+    if _is_stuck(epochs, loss):
         level = "what equal embeddings give" if _soft(loss) else f"the margin of {loss.margin}"
         raise TrainingFailed(
             f"The loss has stayed at {last.loss:.4f}, {level}, for {_PATIENCE} epochs with all "
@@ -102,25 +100,23 @@ def check(epochs: list[Epoch], start: float, loss: LossConfig) -> None:
         )
 
 
-def _is_stuck(stage: list[Epoch], config: LossConfig) -> bool:
-    """Whether the last epochs of a stage have the triplet loss of equal embeddings."""
-    if config.name != "triplet" or len(stage) < _PATIENCE:
+def _is_stuck(epochs: list[Epoch], config: LossConfig) -> bool:
+    """Whether the last epochs have the triplet loss of equal embeddings."""
+    if config.name != "triplet" or len(epochs) < _PATIENCE:
         return False
     equal = math.log(2) / SOFT_SCALE if _soft(config) else config.margin
     if not all(
         abs(epoch.loss - equal) < _AT_MARGIN * equal and epoch.active > 0.99
-        for epoch in stage[-_PATIENCE:]
+        for epoch in epochs[-_PATIENCE:]
     ):
         return False
-    last = stage[-1]
     # In a large batch some semi-hard negative is always about as far as the positive.
-    return last.distance < equal or not _semi_hard(last.stage, len(stage), config)
+    return epochs[-1].distance < equal or not _semi_hard(len(epochs), config)
 
 
 def _soft(config: LossConfig) -> bool:
     return config.soft_margin
 
 
-def _semi_hard(stage: str, number: int, config: LossConfig) -> bool:
-    first = 1 if stage == "head" else number
-    return config.mining == "semi_hard" or first <= config.semi_hard_epochs
+def _semi_hard(number: int, config: LossConfig) -> bool:
+    return config.mining == "semi_hard" or number <= config.semi_hard_epochs

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import keras
-import numpy as np
 
 from gemello.progress import say
 from trainer.config import TrainConfig
@@ -72,31 +71,30 @@ class Recorder:
 
     @property
     def finished(self) -> int:
-        """Epochs of the whole network that are done."""
-        return sum(epoch.stage == "network" for epoch in self.history.epochs)
+        """Epochs that are done."""
+        return len(self.history.epochs)
 
     @property
     def stale(self) -> int:
-        """Epochs of the whole network since the best MAP@R on the validation classes."""
+        """Epochs since the best MAP@R on the validation classes."""
         best, count = None, 0
         for epoch in self.history.epochs:
             better = epoch.map_at_r is None or best is None or epoch.map_at_r > best
             best = epoch.map_at_r if better else best
-            count = 0 if better or epoch.stage == "head" else count + 1
+            count = 0 if better else count + 1
         return count
 
-    def begin(self, features: Floats, top: keras.Model) -> None:
-        """Note where training starts: ``top`` on ``features`` [N, F] of the validation images.
+    def begin(self, embeddings: Floats) -> None:
+        """Note where training starts: adapted ``embeddings`` [N, D] of the validation images.
 
         Of training images where there are none to validate with.
         """
-        embeddings = np.asarray(top(features), np.float32)
         scores = self.validation.scores(embeddings) if self.validation.queries else None
         self.history.untrained = scores.recall if scores else None
         self.history.distance = diagnostics.mean_distance(embeddings)
 
-    def record(self, stage: str, number: int, count: int, means: Means, embeddings: Floats) -> None:
-        """Add epoch ``number`` of ``count``, show it, and select its weights if it is fine-tuning.
+    def record(self, number: int, count: int, means: Means, embeddings: Floats) -> None:
+        """Add epoch ``number`` of ``count``, show it, and select its weights.
 
         Those of an earlier epoch stay selected where this one is clearly worse than the best: few
         queries make a best one by chance, and as the learning rate falls the last are the best
@@ -108,7 +106,6 @@ class Recorder:
         diagnostics.check_finite(loss, embeddings)
         scores = self.validation.scores(embeddings) if self.validation.queries else None
         epoch = Epoch(
-            stage,
             round(loss, 5),
             round(active, 4),
             round(distance, 4),
@@ -121,12 +118,11 @@ class Recorder:
         self.history.epochs.append(epoch)
         shown = f", recall@1 {scores.recall:.3f}, MAP@R {scores.map_at_r:.3f}" if scores else ""
         say(
-            f"{stage} {number}/{count}: loss {epoch.loss:.4f}, active {epoch.active:.0%}, "
+            f"epoch {number}/{count}: loss {epoch.loss:.4f}, active {epoch.active:.0%}, "
             f"mean distance {epoch.distance:.3f}, rank {epoch.rank:.0f}{shown}"
         )
         diagnostics.check(self.history.epochs, self.history.distance, self._config.loss)
-        if stage == "network":
-            self._select(scores)
+        self._select(scores)
 
     def _select(self, scores: Scores | None) -> None:
         best = self._best
@@ -138,7 +134,7 @@ class Recorder:
         self.selected_weights = self._embedder.get_weights()
 
     def save(self, values: dict[str, Any], **arrays: Weights) -> None:
-        """Write the state to disk, with ``values`` and ``arrays`` of the stage itself."""
+        """Write the state to disk, with ``values`` and ``arrays`` of fine-tuning itself."""
         if self._checkpoint is None:
             return
         arrays["weights"] = self._embedder.get_weights()
@@ -168,5 +164,5 @@ class Recorder:
             for name, weights in state.arrays.items()
             if name.startswith(_HEAD)
         }
-        done = f"epoch {self.finished}" if self.finished else "the head's epochs"
+        done = f"epoch {self.finished}" if self.finished else "the heads"
         say(f"resuming after {done}")

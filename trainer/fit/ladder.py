@@ -1,14 +1,13 @@
 """What training is held to: the rungs from pretrained features upwards, and which of them is published.
 
 A rung is a state of one and the same network. ``pretrained`` and ``adapted`` cost no labels; ``head``
-has a trained head on frozen features, ``fine-tuned`` a trained backbone as well. Between ``adapted``
-and ``fine-tuned`` lie averages of their weights, which often hold better on what training did not
-show than either: Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
+has a head fitted to the labels on frozen features, ``fine-tuned`` one on those of a trained backbone.
+Between those two lies the average of both backbones, which often holds better on what training did
+not show than either: Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv:2109.01903.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from gemello.progress import say
@@ -17,32 +16,23 @@ from trainer.fit.checkpoint import Weights
 from trainer.fit.validation import Scores, clearly_worse, likely_better
 
 PRETRAINED, ADAPTED, HEAD, FINE_TUNED = "pretrained", "adapted", "head", "fine-tuned"
-SHARES = (0.25, 0.5, 0.75)
+AVERAGE = f"50% {FINE_TUNED}"
+# Of the fine-tuned backbone in the rungs that have some of it.
+SHARES = {AVERAGE: 0.5, FINE_TUNED: 1.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rung:
-    """``weights`` makes those of the whole embedder; ``scores`` on the validation classes, None without any."""
+    """``weights`` are those of the whole embedder; ``scores`` on the validation classes, None without any."""
 
     name: str
-    weights: Callable[[], Weights]
+    weights: Weights
     scores: Scores | None
 
     @property
     def trained(self) -> bool:
         """Whether labels were used for it."""
         return self.name not in (PRETRAINED, ADAPTED)
-
-
-def averages(
-    first: Weights, last: Weights, score: Callable[[Weights], Scores | None]
-) -> list[Rung]:
-    """Return the rungs between ``first`` and ``last``."""
-    rungs = []
-    for share in SHARES:
-        weights = partial(averaged, first, last, share)
-        rungs.append(Rung(f"{share:.0%} {FINE_TUNED}", weights, score(weights())))
-    return rungs
 
 
 def averaged(first: Weights, last: Weights, share: float) -> Weights:
@@ -54,11 +44,14 @@ def choose(rungs: Sequence[Rung]) -> Rung:
     """Return the rung to publish.
 
     Of the trained rungs that are likely better than ``adapted`` by MAP@R, and not clearly worse by
-    recall@1, the one with the best MAP@R. Where there is none, or nothing could be measured, it is
-    ``adapted``, or ``pretrained`` where that holds against it in the same way.
+    recall@1, the one with the best MAP@R. Where there is none it is ``adapted``, or ``pretrained`` where
+    that holds against it in the same way. Where no class is held out, the middle of what was trained.
     """
     plain = next(rung for rung in rungs if rung.name == PRETRAINED)
     base = next(rung for rung in rungs if rung.name == ADAPTED)
+    if base.scores is None:
+        trained = [rung for rung in rungs if rung.trained]
+        return trained[len(trained) // 2]
     if _holds(plain, base):
         base = plain
     candidates = [rung for rung in rungs if rung.trained and _holds(rung, base)]

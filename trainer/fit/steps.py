@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.fit.optimizer import Parts
 from trainer.losses.distances import mean_pairwise_distance
 
 Tensor = Any
@@ -35,49 +34,24 @@ class Means:
         return loss, active, distance
 
 
-def head_step(
-    top: keras.Model, objective: keras.layers.Layer, parts: Parts, strategy: tf.distribute.Strategy
-) -> Step:
-    """Return ``step(features [B, F], labels [B])``; every replica sees the same batch."""
-
-    def forward(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        embeddings = top(features, training=True)
-        loss, active = objective(embeddings, labels)
-        return loss, active, mean_pairwise_distance(embeddings)
-
-    return _compiled(forward, parts, strategy)
-
-
-def network_step(
+def training_step(
     embedder: keras.Model,
     objective: keras.layers.Layer,
-    parts: Parts,
+    optimizer: keras.optimizers.Optimizer,
+    variables: list[keras.Variable],
     strategy: tf.distribute.Strategy,
 ) -> Step:
-    """Return ``step(images [B, S, S, 3], labels [B])``."""
-
-    def forward(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        embeddings = embedder(images, training=True)
-        loss, active = objective(embeddings, labels)
-        return loss, active, mean_pairwise_distance(embeddings)
-
-    return _compiled(forward, parts, strategy)
-
-
-def _compiled(
-    forward: Callable[..., tuple[Tensor, Tensor, Tensor]],
-    parts: Parts,
-    strategy: tf.distribute.Strategy,
-) -> Step:
+    """Return ``step(images [B, S, S, 3], labels [B])``, with which ``optimizer`` moves ``variables``."""
     replicas = strategy.num_replicas_in_sync
 
-    def replica(*batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def replica(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with tf.GradientTape() as tape:
-            loss, active, distance = forward(*batch)
+            embeddings = embedder(images, training=True)
+            loss, active = objective(embeddings, labels)
             # The optimiser adds up the replicas' gradients.
             shared = loss / replicas
-        parts.apply(tape.gradient(shared, parts.variables))
-        return loss, active, distance
+        optimizer.apply_gradients(zip(tape.gradient(shared, variables), variables, strict=True))
+        return loss, active, mean_pairwise_distance(embeddings)
 
     @tf.function  # type: ignore[untyped-decorator]
     def step(*batch: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The inputs of both stages of training."""
+"""The inputs of training."""
 
 from dataclasses import dataclass
 
@@ -10,35 +10,25 @@ import tensorflow as tf
 from gemello.progress import track
 from trainer.config import TrainConfig
 from trainer.data.cache import ImageCache
-from trainer.data.rows import RowFile
 from trainer.network.embedder import Network
 from trainer.network.features import Floats
 
 Indices = npt.NDArray[np.int64]
 # Images whose embeddings show spread and rank where there are no validation images.
 _LOOKED_AT = 256
-# Features that a whitening is fitted on; more change it little.
-_FITTED_ON = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class HeadFeatures:
-    """Frozen features on disk, ``rows`` [N, F], and their ``labels`` int32 [N]."""
+    """What the backbone makes of training images: ``vectors`` [N, F], and their ``labels`` int32 [N]."""
 
-    rows: RowFile
+    vectors: Floats
     labels: npt.NDArray[np.int32]
-
-    def some(self) -> Floats:
-        """Return features enough to see how they are distributed, float32 [≤ 10,000, F]."""
-        return np.asarray(self.rows[some(len(self.rows), _FITTED_ON)], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """``labels`` int32 [N] number the classes of ``train`` from 0.
-
-    One ``objective`` serves both stages, so that its proxies and its memory go on.
-    """
+    """``labels`` int32 [N] number the classes of ``train`` from 0."""
 
     network: Network
     train: ImageCache
@@ -47,13 +37,16 @@ class Task:
     strategy: tf.distribute.Strategy
     objective: keras.layers.Layer
 
-    def head_features(self) -> HeadFeatures:
-        """Return frozen features of the training images, of whole classes drawn at random if there are many."""
+    def head_features(self, title: str) -> HeadFeatures:
+        """Return what the network's features are of training images now; ``title`` is shown.
+
+        Of whole classes drawn at random if there are many images.
+        """
         rng = np.random.default_rng(self.config.seed)
         indices = _whole_classes(self.labels, self.config.data.head_images, rng)
-        with track("pretrained features", len(indices)) as advance:
+        with track(title, len(indices)) as advance:
             rows = self.network.features.rows(self.train.subset(indices), advance)
-        return HeadFeatures(rows, self.labels[indices])
+        return HeadFeatures(np.asarray(rows[:], np.float32), self.labels[indices])
 
 
 def some(count: int, most: int = _LOOKED_AT) -> Indices:

@@ -37,7 +37,7 @@ class Scores:
 
 
 class Validation:
-    """Each validation image is searched in all the others; ``queries`` of them have a match."""
+    """Each validation image is searched in all the others; ``queries`` of them, of ``classes``, have a match."""
 
     def __init__(self, validation: ImageCache) -> None:
         self.images = validation.images
@@ -45,6 +45,9 @@ class Validation:
         self._labels = np.array(labels, dtype=object)
         self._paired = np.bincount(labels, minlength=1)[labels] > 1 if labels else np.zeros(0, bool)
         self.queries = int(self._paired.sum())
+        self.classes = len(
+            {label for label, paired in zip(labels, self._paired, strict=True) if paired}
+        )
 
     def scores(self, embeddings: npt.NDArray[np.float32]) -> Scores | None:
         """Return how each query is answered; None when no image has a match.

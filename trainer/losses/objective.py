@@ -7,16 +7,11 @@ from trainer.losses.contrastive import ContrastiveLoss
 from trainer.losses.memory import CrossBatchMemory
 from trainer.losses.multi_similarity import MultiSimilarityLoss
 from trainer.losses.pair_loss import PairLoss
-from trainer.losses.proxy_anchor import ProxyAnchorLoss
 from trainer.losses.triplet import TripletLoss
 
 
-def make_objective(
-    config: LossConfig, classes: int, dimension: int, *, seed: int = 0
-) -> keras.layers.Layer:
-    """Return the configured loss of ``classes`` classes and embeddings of ``dimension``."""
-    if config.name == "proxy_anchor":
-        return ProxyAnchorLoss(classes, dimension, seed=seed)
+def make_objective(config: LossConfig, dimension: int, *, seed: int = 0) -> keras.layers.Layer:
+    """Return the configured loss of embeddings of ``dimension``."""
     loss = _pair_loss(config, seed)
     return CrossBatchMemory(loss, config.memory, dimension) if config.memory else loss
 

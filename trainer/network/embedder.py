@@ -37,7 +37,7 @@ class Network:
     trained: keras.Model
 
     def freeze(self, stages: int) -> list[keras.Variable]:
-        """Keep the backbone's first ``stages`` as they are, all with -1; return what is trained.
+        """Keep the backbone's first ``stages`` as they are; return what is trained.
 
         A stage is what lies between two steps of the resolution: five in the usual networks.
         """
@@ -118,9 +118,7 @@ def in_float32(weights: Sequence[npt.NDArray[Any]], config: NetworkConfig) -> ke
 
 
 def _count(backbone: keras.Model, stages: int) -> int:
-    """How many of ``backbone.layers`` the first ``stages`` have; -1 stands for all of them."""
-    if stages < 0:
-        return len(backbone.layers)
+    """How many of ``backbone.layers`` the first ``stages`` have."""
     return sum(1 for stage in _stages(backbone) if stage < stages)
 
 

@@ -13,8 +13,8 @@ class Report:
     """A measurement, and its context.
 
     ``before`` is another model on the same queries, as a rule the untrained backbone; ``names`` are
-    the titles of the two. ``history`` has a mapping per epoch with any of the keys ``stage``,
-    ``loss``, ``active``, ``distance``, ``spread``, ``rank`` and ``recall``; None is a gap.
+    the titles of the two. ``history`` has a mapping per epoch with any of the keys ``loss``,
+    ``active``, ``distance``, ``spread``, ``rank`` and ``recall``; None is a gap.
     ``untrained_recall`` is the untrained backbone's recall on the same validation classes.
     ``ladder`` has a mapping per rung: its ``name``, whether it is ``published``, and, where it was measured,
     value, low and high of ``recall@1`` and ``map@r`` on the validation classes.

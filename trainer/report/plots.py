@@ -149,7 +149,6 @@ def _curve(theme: Theme, report: Report, key: str, values: npt.NDArray[np.float6
     axes.plot(epochs, values, color=theme.first, linewidth=2, marker="o", markersize=3)
     if key == "recall" and report.untrained_recall is not None:
         axes.axhline(report.untrained_recall, color=theme.second, linewidth=1.5, linestyle=":")
-    _stages(axes, theme, [str(epoch.get("stage") or "") for epoch in report.history])
     axes.set_xlim(0.5, len(values) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     if key in _PARTS:
@@ -159,17 +158,6 @@ def _curve(theme: Theme, report: Report, key: str, values: npt.NDArray[np.float6
         axes.set_ylim(0, 1.1 * np.nanmax(values) or 1)
     label(axes, theme, 9, xlabel="epoch")
     return _png(drawn)
-
-
-def _stages(axes: Any, theme: Theme, stages: Sequence[str]) -> None:
-    """The name of each stage above the plot, and a line where the next begins."""
-    for index, stage in enumerate(stages):
-        if index and stage != stages[index - 1]:
-            axes.axvline(index + 0.5, color=theme.quiet, linewidth=1, linestyle="--")
-        if not index or stage != stages[index - 1]:
-            at = {"xy": (index + 0.5, 1), "xycoords": ("data", "axes fraction")}
-            shift = {"xytext": (2, 3), "textcoords": "offset points"}
-            axes.annotate(stage, **at, **shift, fontsize=8, color=theme.quiet)
 
 
 def _histogram(

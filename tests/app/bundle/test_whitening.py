@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.bundle.whitening import fit_whitening, shrinkage
+from app.bundle.whitening import fit_whitening
 
 
 def stretched(count: int, width: int = 8) -> np.ndarray:
@@ -54,23 +54,3 @@ def test_equal_vectors_give_a_finite_map() -> None:
 def test_what_gives_no_axes_is_refused(count: int, dimension: int) -> None:
     with pytest.raises(ValueError, match="axes"):
         fit_whitening(stretched(count), dimension)
-
-
-def test_shrinkage_is_that_of_a_naive_loop() -> None:
-    centred = stretched(12).astype(np.float64)
-    centred -= centred.mean(axis=0)
-    covariance = centred.T @ centred / len(centred)
-    target = np.trace(covariance) / 8 * np.eye(8)
-    apart = sum(((np.outer(x, x) - covariance) ** 2).sum() for x in centred) / len(centred) ** 2
-    expected = min(apart / ((covariance - target) ** 2).sum(), 1)
-    assert shrinkage(centred, covariance) == pytest.approx(expected)
-
-
-def test_many_vectors_are_hardly_shrunk_and_few_are() -> None:
-    def share(count: int) -> float:
-        centred = stretched(count).astype(np.float64)
-        centred -= centred.mean(axis=0)
-        return shrinkage(centred, centred.T @ centred / count)
-
-    assert share(20_000) < 0.01
-    assert 0.1 < share(4) <= 1

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tests.support.tiny_network import caches, config
 from tests.trainer.fit.fitting import Data
 from trainer.batches import stream
-from trainer.fit import network_stage
+from trainer.fit import fine_tuning
 
 
 @pytest.fixture(scope="module")
@@ -37,5 +37,5 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
         seen.append(np.asarray(next(iter(dataset))[0]))
         return dataset
 
-    monkeypatch.setattr(network_stage, "stream", noted)
+    monkeypatch.setattr(fine_tuning, "stream", noted)
     return seen

@@ -38,8 +38,8 @@ def test_an_alarm_ends_the_stage(capfd: pytest.CaptureFixture[str]) -> None:
     recorder, means = recorder_of(TrainConfig()), Means()
     means.add((0.1, 1.0, 0.001))
     with pytest.raises(TrainingFailed, match="collapsed"):
-        recorder.record("network", 1, 2, means, unit(6, 2))
-    assert capfd.readouterr().err.count("network") == 1
+        recorder.record(1, 2, means, unit(6, 2))
+    assert capfd.readouterr().err.count("epoch 1/2") == 1
     assert recorder.selected_weights is None
 
 
@@ -47,7 +47,7 @@ def test_numbers_that_are_none_end_the_stage_and_are_no_epoch() -> None:
     recorder, means = recorder_of(TrainConfig()), Means()
     means.add((float("nan"), 1.0, 0.9))
     with pytest.raises(TrainingFailed, match="not a number"):
-        recorder.record("network", 1, 2, means, unit(6, 2))
+        recorder.record(1, 2, means, unit(6, 2))
     assert recorder.history.epochs == []
 
 
@@ -59,7 +59,7 @@ class Interrupted(BaseException):
     "values",
     [
         {"ema": 0.9, "memory": 20, "patience": 9},
-        {"loss": "proxy_anchor", "hard_classes": 0.5},
+        {"loss": "contrastive", "hard_classes": 0.5},
         {"loss": "triplet", "ema": 0},
     ],
     ids="-".join,
@@ -82,10 +82,10 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     checkpoint = Checkpoint(tmp_path / "state")
     record = Recorder.record
 
-    def interrupt(recorder: Recorder, stage: str, number: int, *rest: Any) -> None:
-        if (stage, number) == ("network", interrupted):
+    def interrupt(recorder: Recorder, number: int, *rest: Any) -> None:
+        if number == interrupted:
             raise Interrupted
-        record(recorder, stage, number, *rest)
+        record(recorder, number, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "record", interrupt)
@@ -97,15 +97,11 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     again = build(chosen)
     resumed = fit(again, *data, chosen, checkpoint=checkpoint, state=state)
 
-    done = "epoch 1" if interrupted == 2 else "the head's epochs"
+    done = "epoch 1" if interrupted == 2 else "the heads"
     assert f"resuming after {done}" in capfd.readouterr().err
-    assert len(pictures) == 3 - interrupted, (
-        "neither the head nor a finished epoch is trained again"
-    )
+    assert len(pictures) == 3 - interrupted, "no finished epoch is trained again"
     assert all(np.array_equal(a, b) for a, b in zip(pictures, seen[interrupted - 1 :], strict=True))
-    assert [(e.stage, e.recall) for e in resumed.epochs] == [
-        (e.stage, e.recall) for e in history.epochs
-    ]
+    assert [e.recall for e in resumed.epochs] == [e.recall for e in history.epochs]
     assert (resumed.untrained, resumed.distance) == (history.untrained, history.distance)
     assert resumed.ladder == history.ladder
     assert close(resumed.adapted, history.adapted)
@@ -122,21 +118,23 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
 
 
 @pytest.mark.usefixtures("eager")
-def test_a_run_that_was_interrupted_after_the_head_does_not_train_it_again(
+def test_a_run_that_was_interrupted_after_the_heads_does_not_fit_them_again(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     chosen = config()
     checkpoint = Checkpoint(tmp_path / "state")
     with monkeypatch.context() as patch:
         patch.setattr(
-            "trainer.fit.training.fit_network", lambda *_: (_ for _ in ()).throw(Interrupted)
+            "trainer.fit.training.fine_tune", lambda *_: (_ for _ in ()).throw(Interrupted)
         )
         with pytest.raises(Interrupted):
             fit(build(chosen), *data, chosen, checkpoint=checkpoint)
     again = build(chosen)
+    monkeypatch.setattr("trainer.fit.training.fit_heads", lambda *_: pytest.fail("fitted again"))
     history = fit(again, *data, chosen, checkpoint=checkpoint, state=checkpoint.load())
+    monkeypatch.undo()
     whole, _, expected = fitted(data)
-    assert "resuming after the head's epochs" in capfd.readouterr().err
+    assert "resuming after the heads" in capfd.readouterr().err
     assert history.epochs == expected.epochs
     assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-5)
 

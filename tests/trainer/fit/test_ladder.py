@@ -1,4 +1,4 @@
-"""Which rung is published, what is said of them, and the averages between two."""
+"""Which rung is published, what is said of them, and the average of two."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from tests.trainer.losses.batches import unit
 from trainer.fit import ladder
 from trainer.fit.checkpoint import Weights
-from trainer.fit.ladder import ADAPTED, FINE_TUNED, HEAD, PRETRAINED, Rung, choose
+from trainer.fit.ladder import ADAPTED, AVERAGE, FINE_TUNED, HEAD, PRETRAINED, Rung, choose
 from trainer.fit.validation import Scores
 
 CLASSES = np.repeat(np.arange(20), 5)
@@ -23,7 +23,7 @@ def scores(
 
 
 def rung(name: str, of: Scores | None) -> Rung:
-    return Rung(name, lambda: [np.zeros(2)], of)
+    return Rung(name, [np.zeros(2)], of)
 
 
 def chosen(*trained: tuple[str, Scores | None], plain: Scores | None, base: Scores | None) -> str:
@@ -31,13 +31,15 @@ def chosen(*trained: tuple[str, Scores | None], plain: Scores | None, base: Scor
     return choose(rungs).name
 
 
-def test_where_nothing_is_measured_it_is_the_adapted() -> None:
-    assert chosen((HEAD, None), (FINE_TUNED, None), plain=None, base=None) == ADAPTED
+def test_where_nothing_is_held_out_it_is_the_middle_of_what_was_trained() -> None:
+    tuned = [(HEAD, None), (AVERAGE, None), (FINE_TUNED, None)]
+    assert chosen(*tuned, plain=None, base=None) == AVERAGE
+    assert chosen((HEAD, None), plain=None, base=None) == HEAD
 
 
 def test_the_best_of_several_that_are_better() -> None:
-    tuned = ((HEAD, scores(0.6)), ("50% fine-tuned", scores(0.7)), (FINE_TUNED, scores(0.65)))
-    assert chosen(*tuned, plain=scores(0.4), base=scores(0.5)) == "50% fine-tuned"
+    tuned = ((HEAD, scores(0.6)), (AVERAGE, scores(0.7)), (FINE_TUNED, scores(0.65)))
+    assert chosen(*tuned, plain=scores(0.4), base=scores(0.5)) == AVERAGE
 
 
 def test_what_is_no_better_or_worse_is_not_taken() -> None:
@@ -77,24 +79,14 @@ def test_plain_features_are_published_where_adapting_does_harm() -> None:
     assert chosen(tuned, plain=scores(0.6), base=scores(0.5)) == FINE_TUNED
 
 
-def test_averages_are_shares_of_the_two() -> None:
+def test_an_average_is_a_share_of_each() -> None:
     first: Weights = [unit(3, 0), np.zeros(2)]
     last: Weights = [unit(3, 1), np.ones(2)]
-    seen: list[Weights] = []
-
-    def score(weights: Weights) -> Scores:
-        seen.append(weights)
-        return scores(float(weights[1][0]))
-
-    rungs = ladder.averages(first, last, score)
-    assert [one.name for one in rungs] == ["25% fine-tuned", "50% fine-tuned", "75% fine-tuned"]
-    for one, share, scored in zip(rungs, (0.25, 0.5, 0.75), seen, strict=True):
-        assert one.trained
-        assert one.scores is not None
-        assert one.scores.map_at_r == share
-        for weights in (one.weights(), scored):
-            assert np.allclose(weights[0], (1 - share) * first[0] + share * last[0])
-            assert np.allclose(weights[1], share)
+    for share in (0, 0.25, 1):
+        weights = ladder.averaged(first, last, share)
+        assert np.allclose(weights[0], (1 - share) * first[0] + share * last[0])
+        assert np.allclose(weights[1], share)
+    assert ladder.SHARES == {"50% fine-tuned": 0.5, "fine-tuned": 1}
 
 
 def test_the_ladder_is_said_and_written_with_its_intervals(

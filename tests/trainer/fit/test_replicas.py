@@ -20,7 +20,6 @@ FEW = {
     "dimension": 16,
     "classes": 4,
     "images_per_class": 2,
-    "head_epochs": 1,
     "epochs": 2,
 }
 
@@ -67,8 +66,7 @@ from trainer.fit import replicas
 from trainer.fit.checkpoint import Checkpoint
 from trainer.fit.training import fit
 from trainer.losses.triplet import TripletLoss
-from trainer.fit.optimizer import Parts
-from trainer.fit.steps import network_step
+from trainer.fit.steps import training_step
 
 strategy = replicas.make("mirrored").strategy
 assert strategy.num_replicas_in_sync == 2
@@ -81,8 +79,9 @@ with strategy.scope():
     network = build(config())
     objective = TripletLoss(0.3)
     variables = network.embedder.trainable_variables
-    parts = Parts((keras.optimizers.SGD(0.1), variables))
-    step = network_step(network.embedder, objective, parts, strategy)
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build(variables)
+    step = training_step(network.embedder, objective, optimizer, variables, strategy)
 before = [np.array(v.value) for v in variables]
 def values(context):
     return tf.constant(images[context.replica_id_in_sync_group])
@@ -107,7 +106,7 @@ assert np.isclose(loss, np.mean(losses), atol=1e-4)
 
 # A whole run with all that has a state, and its second half again after an interruption.
 folder = Path(sys.argv[1])
-chosen = config(loss="proxy_anchor", ema=0.9, epochs=2)
+chosen = config(memory=12, ema=0.9, epochs=2)
 data = caches(folder, chosen)
 class Keeping(Checkpoint):
     states = []
@@ -124,7 +123,7 @@ def run(state=None):
         assert len(copies) == 2 and np.array_equal(*copies), variable.path
     return network.embedder.get_weights(), history.as_rows()
 weights, rows = run()
-assert [row["stage"] for row in rows] == ["head", "network", "network"]
+assert len(rows) == 2
 again, same = run(Keeping.states[1])
 assert same[:2] == rows[:2]
 assert all(np.allclose(a, b, atol=1e-4) for a, b in zip(weights, again, strict=True))

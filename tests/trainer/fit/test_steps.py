@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from tests.support.tiny_network import build, config
 from tests.trainer.losses.batches import unit
-from trainer.fit.optimizer import Parts
-from trainer.fit.steps import Means, head_step, network_step
+from trainer.fit.steps import Means, training_step
 from trainer.losses.distances import mean_pairwise_distance, pair_masks, pairwise
 from trainer.losses.triplet import TripletLoss, batch_hard
 
@@ -34,17 +33,21 @@ def test_seconds_are_those_to_the_last_step(monkeypatch: pytest.MonkeyPatch) -> 
     assert means.seconds == 4.5
 
 
-def plain(variables: list[keras.Variable]) -> Parts:
+def plain(
+    variables: list[keras.Variable],
+) -> tuple[keras.optimizers.Optimizer, list[keras.Variable]]:
     """Plain gradient descent, so that a step is the gradient."""
-    return Parts((keras.optimizers.SGD(0.1), variables))
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build(variables)
+    return optimizer, variables
 
 
-def test_a_step_of_the_head_goes_down_the_gradient_of_its_loss() -> None:
+def test_a_step_goes_down_the_gradient_of_its_loss() -> None:
     layers = [keras.layers.Dense(3, use_bias=False), keras.layers.UnitNormalization()]
     head = keras.Sequential([keras.Input((4,)), *layers])
     kernel = np.asarray(head.trainable_variables[0].value)
     features = unit(6, 0, dimension=4)
-    step = head_step(head, TripletLoss(0.3), plain(head.trainable_variables), STRATEGY)
+    step = training_step(head, TripletLoss(0.3), *plain(head.trainable_variables), STRATEGY)
     loss, active, distance = step(tf.constant(features), tf.constant(LABELS))
 
     weights = tf.Variable(kernel)
@@ -64,7 +67,7 @@ def test_a_step_of_the_network_goes_down_its_loss() -> None:
     objective = TripletLoss(0.3)
     expected = objective(network.embedder(IMAGES), LABELS)
     trained = plain(network.embedder.trainable_variables)
-    step = network_step(network.embedder, objective, trained, STRATEGY)
+    step = training_step(network.embedder, objective, *trained, STRATEGY)
     batch = (tf.constant(IMAGES), tf.constant(LABELS))
     loss, active, _ = step(*batch)
     assert float(loss) == pytest.approx(float(expected.loss), abs=1e-4)

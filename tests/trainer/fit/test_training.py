@@ -1,6 +1,5 @@
 """Fitting, with a tiny backbone: every loss, every option, and the weights that are left."""
 
-from itertools import pairwise
 from typing import Any
 
 import keras
@@ -9,6 +8,7 @@ import pytest
 
 from tests.support.tiny_network import build, config
 from tests.trainer.fit.fitting import Data, Weights, close, fitted, without_validation
+from trainer.data.records import numbered
 from trainer.errors import TrainingFailed
 from trainer.fit import diagnostics, ladder
 from trainer.fit.history import Recorder
@@ -25,10 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Even though the")
 
 # One graph is enough where it is not the change of mining that is tested.
 AT_ONCE = {"semi_hard_epochs": 0, "epochs": 1}
-LADDER = [
-    *("pretrained", "adapted", "head"),
-    *("25% fine-tuned", "50% fine-tuned", "75% fine-tuned", "fine-tuned"),
-]
+LADDER = ["pretrained", "adapted", "head", "50% fine-tuned", "fine-tuned"]
 
 
 @pytest.mark.parametrize(
@@ -40,14 +37,13 @@ LADDER = [
         {"loss": "triplet", "mining": "distance_weighted", **AT_ONCE},
         {"loss": "contrastive", "margin": 0.5, **AT_ONCE},
         {"loss": "multi_similarity", "memory": 12, "hard_classes": 0.5, "ema": 0.9, **AT_ONCE},
-        {"loss": "proxy_anchor", "steps_per_epoch": None, "frozen_stages": -1, **AT_ONCE},
+        {"loss": "triplet", "steps_per_epoch": None, "frozen_stages": 1, **AT_ONCE},
     ],
     ids=lambda values: "-".join(map(str, values.values())),
 )
 def test_every_loss_trains(values: dict[str, Any], data: Data) -> None:
     network, before, history = fitted(data, **values)
-    stages = [epoch.stage for epoch in history.epochs]
-    assert stages == ["head", *["network"] * values.get("epochs", 2)]
+    assert len(history.epochs) == values.get("epochs", 2)
     for epoch in history.epochs:
         assert np.isfinite([epoch.loss, epoch.active, epoch.distance, epoch.rank]).all()
         assert epoch.distance > 0.01
@@ -65,13 +61,11 @@ def recall_of(network: Network, data: Data) -> float:
 
 @pytest.mark.usefixtures("eager")
 def test_what_is_measured_is_the_network_on_the_validation_images(data: Data) -> None:
-    network, _, history = fitted(data, epochs=3, learning_rate=0.03, head_learning_rate=0.1)
+    network, _, history = fitted(data, epochs=3, learning_rate=0.03)
     measured = {rung["name"]: rung["recall@1"][0] for rung in history.ladder}
     assert recall_of(network, data) == measured[history.published]
     assert [rung["published"] for rung in history.ladder].count(True) == 1
     assert history.untrained == measured["adapted"]
-    assert measured["head"] == history.epochs[0].recall
-    assert measured["fine-tuned"] in [epoch.recall for epoch in history.epochs[1:]]
     network.embedder.set_weights(history.adapted)
     assert recall_of(network, data) == history.untrained
 
@@ -85,7 +79,7 @@ def test_the_chosen_rung_is_what_is_left(
     monkeypatch.setattr(
         ladder, "choose", lambda rungs: next(rung for rung in rungs if rung.name == name)
     )
-    network, before, history = fitted(data, learning_rate=0.03, head_learning_rate=0.1)
+    network, before, history = fitted(data, learning_rate=0.03)
     assert history.published == name
     chosen = next(rung for rung in history.ladder if rung["published"])
     assert recall_of(network, data) == chosen["recall@1"][0]
@@ -113,7 +107,7 @@ def test_the_last_weights_are_fine_tuned_unless_they_are_clearly_worse_than_the_
     data: Data,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    chosen = config(head_epochs=0, epochs=3, ema=0.5)
+    chosen = config(epochs=3, ema=0.5)
     network = build(chosen)
     weights: list[Weights] = []
     scripted, verdicts = iter(found), iter(clearly)
@@ -130,43 +124,56 @@ def test_the_last_weights_are_fine_tuned_unless_they_are_clearly_worse_than_the_
 
     left: list[Weights] = []
 
-    def noted(_: Weights, last: Weights, __: object) -> list[Rung]:
-        left.append(last)
-        return []
+    def noted(_: Weights, tuned: Weights, share: float) -> Weights:
+        left.append(tuned)
+        return tuned
 
     monkeypatch.setattr(Recorder, "begin", begun)
     monkeypatch.setattr("trainer.fit.history.clearly_worse", lambda *_: next(verdicts))
-    monkeypatch.setattr(ladder, "averages", noted)
+    monkeypatch.setattr(ladder, "averaged", noted)
     # Nothing but the epochs of fine-tuning asks the script.
-    monkeypatch.setattr("trainer.fit.training._frozen", unmeasured)
+    monkeypatch.setattr("trainer.fit.training._rung", unmeasured)
     fit(network, *data, chosen)
-    assert [close(left[0], seen, 0) for seen in weights[:3]] == [i == kept for i in range(3)]
+    backbones = [seen[: len(left[0])] for seen in weights]
+    assert [close(left[0], seen, 0) for seen in backbones] == [i == kept for i in range(3)]
     assert next(verdicts, None) is None, "every later epoch below the best was asked about"
 
 
 def unmeasured(
     name: str, _: object, __: object, backbone: Weights, head: Weights, *___: object
 ) -> Rung:
-    return Rung(name, lambda: [*backbone, *head], None)
+    return Rung(name, [*backbone, *head], None)
 
 
 @pytest.mark.usefixtures("eager")
-def test_without_validation_what_is_adapted_is_left(data: Data) -> None:
+def test_without_validation_the_middle_of_what_was_trained_is_left(data: Data) -> None:
     last, _, history = fitted(without_validation(data), epochs=2)
-    assert (history.untrained, history.published) == (None, "adapted")
+    assert (history.untrained, history.published) == (None, "50% fine-tuned")
     assert all(epoch.recall is None and epoch.rank > 1 for epoch in history.epochs)
     assert history.ladder[-1] == {"name": "fine-tuned", "published": False}
-    assert close(last.embedder.get_weights(), history.adapted, 0)
+    assert not close(last.embedder.get_weights(), history.adapted, 0)
 
 
 @pytest.mark.usefixtures("eager")
-def test_without_any_epoch_there_are_the_rungs_that_cost_no_labels(data: Data) -> None:
-    _, _, history = fitted(data, head_epochs=0, epochs=0)
-    assert [rung["name"] for rung in history.ladder] == ["pretrained", "adapted"]
+def test_with_one_validation_class_nothing_is_fine_tuned(
+    data: Data, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Every image of it finds another: nothing could be seen to get better."""
+    alone = data[1].subset(np.flatnonzero(np.array(numbered(data[1].records)) == 0))
+    _, _, history = fitted((data[0], alone))
+    assert "Only one class is held out to validate" in " ".join(capfd.readouterr().err.split())
+    assert history.epochs == []
+    assert (len(history.ladder), history.published) == (3, "adapted")
 
 
 @pytest.mark.usefixtures("eager")
-def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
+def test_without_any_epoch_there_are_the_rungs_of_frozen_features(data: Data) -> None:
+    _, _, history = fitted(data, epochs=0)
+    assert [rung["name"] for rung in history.ladder] == LADDER[:3]
+
+
+@pytest.mark.usefixtures("eager")
+def test_one_loss_with_its_memory_serves_all_epochs(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[keras.layers.Layer] = []
@@ -184,83 +191,47 @@ def test_one_loss_with_its_proxies_and_memory_serves_both_stages(
     recorder_record = Recorder.record
     monkeypatch.setattr("trainer.fit.training.make_objective", make)
     monkeypatch.setattr(Recorder, "record", record)
-    fitted(data, loss="proxy_anchor", head_epochs=2)
-    assert (len(made), len(seen)) == (1, 5)
-    moves = [np.abs(b[0] - a[0]).mean() for a, b in pairwise(seen)]
-    assert min(moves) > 1e-4
-    assert seen[0][0].shape == (8, 16)
-
-    made.clear()
-    seen.clear()
     fitted(data, loss="triplet", memory=100, semi_hard_epochs=1)
-    # Eight of 32 images a batch: the head's epoch has four batches, each of the later ones two.
-    assert [int(weights[2]) for weights in seen] == [0, 32, 48, 64]
+    # Two batches an epoch, of eight images each.
+    assert [int(weights[2]) for weights in seen] == [0, 16, 32]
     assert made[0].loss.mining == "batch_hard"
 
 
-def one_step(data: Data, monkeypatch: pytest.MonkeyPatch, **values: object) -> list[Weights]:
-    """Weights before and after one step on the whole network."""
-    monkeypatch.setattr(ladder, "choose", lambda rungs: rungs[-1])
-    network, _, history = fitted(
-        without_validation(data),
-        head_epochs=0,
-        epochs=1,
-        steps_per_epoch=1,
-        **values,
-    )
-    return [history.adapted, network.embedder.get_weights()]
+def one_step(data: Data, monkeypatch: pytest.MonkeyPatch, rung: int, ema: float) -> Weights:
+    """The backbone of that rung after one step on the whole network."""
+    monkeypatch.setattr(ladder, "choose", lambda rungs: rungs[rung])
+    network, _, _ = fitted(without_validation(data), epochs=1, steps_per_epoch=1, ema=ema)
+    weights: Weights = network.backbone.get_weights()
+    return weights
 
 
 @pytest.mark.usefixtures("eager")
 def test_the_average_of_the_weights_is_kept_and_not_their_last(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, after = one_step(data, monkeypatch, ema=0)
-    _, averaged = one_step(data, monkeypatch, ema=0.99)
+    before = one_step(data, monkeypatch, LADDER.index("head"), ema=0)
+    after = one_step(data, monkeypatch, -1, ema=0)
+    averaged = one_step(data, monkeypatch, -1, ema=0.99)
     share = 1 - 2 / 11
     expected = [old + share * (new - old) for old, new in zip(before, after, strict=True)]
     assert not close(after, before, 1e-4)
     assert close(averaged, expected)
 
 
-HUGE = {"learning_rate": 1e38, "head_learning_rate": 1e38, "warmup": 0}
+HUGE = {"learning_rate": 1e38, "warmup": 0}
 
 
-@pytest.mark.parametrize(
-    ("values", "rungs"),
-    [
-        ({**HUGE, "head_epochs": 2}, ["pretrained", "adapted"]),
-        ({**HUGE, "head_epochs": 0}, ["pretrained", "adapted"]),
-        ({"head_learning_rate": 1e38, "warmup": 0, "epochs": 0}, ["pretrained", "adapted"]),
-    ],
-)
-def test_a_stage_that_fails_is_left_out_of_the_ladder(
-    values: dict[str, Any], rungs: list[str], data: Data, capfd: pytest.CaptureFixture[str]
+def test_fine_tuning_that_fails_is_left_out_of_the_ladder(
+    data: Data, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    network, _, history = fitted(data, **values)
+    network, _, history = fitted(data, **HUGE)
     said = " ".join(capfd.readouterr().err.split())
     assert "The loss is not a number" in said
     assert "ends here" in said
-    assert [rung["name"] for rung in history.ladder] == rungs
+    assert [rung["name"] for rung in history.ladder] == LADDER[:3]
     assert all(np.isfinite(weights).all() for weights in network.embedder.get_weights())
-    assert recall_of(network, data) == history.ladder[1]["recall@1"][0]
-
-
-@pytest.mark.usefixtures("eager")
-def test_after_a_head_that_failed_the_network_begins_where_nothing_was_trained(
-    data: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without = fitted(data, head_epochs=0, loss="proxy_anchor")[2]
-
-    def failing(task: Any, *_: object) -> None:
-        task.network.head.set_weights([np.nan * w for w in task.network.head.get_weights()])
-        task.objective.set_weights([np.nan * w for w in task.objective.get_weights()])
-        raise TrainingFailed("The network collapsed.")
-
-    monkeypatch.setattr("trainer.fit.training.fit_head", failing)
-    after = fitted(data, head_epochs=1, loss="proxy_anchor")[2]
-    assert after.epochs == without.epochs
-    assert after.ladder == without.ladder
+    published = next(rung for rung in history.ladder if rung["published"])
+    assert recall_of(network, data) == published["recall@1"][0]
 
 
 @pytest.mark.usefixtures("eager")
@@ -271,13 +242,13 @@ def test_epochs_before_a_collapse_are_compared(
 
     def collapsed(epochs: list[Any], *rest: Any) -> None:
         check(epochs, *rest)
-        if epochs[-1].stage == "network" and len(epochs) == 3:
+        if len(epochs) == 2:
             raise TrainingFailed("The network collapsed.")
 
     monkeypatch.setattr(diagnostics, "check", collapsed)
     _, _, history = fitted(data, epochs=4)
-    assert "The network collapsed. Training of the network ends here" in " ".join(
+    assert "The network collapsed. Fine-tuning ends here" in " ".join(
         capfd.readouterr().err.split()
     )
     assert [rung["name"] for rung in history.ladder] == LADDER
-    assert history.ladder[-1]["recall@1"][0] == history.epochs[1].recall
+    assert history.ladder[-1]["recall@1"][0] == history.epochs[0].recall

@@ -26,17 +26,16 @@ CONFIGS = [
     {"name": "contrastive", "margin": 0.7, "memory": 5},
     {"name": "multi_similarity"},
     {"name": "multi_similarity", "memory": 7},
-    {"name": "proxy_anchor"},
 ]
 
 
-def objective_of(classes: int = 4, seed: int = 0, **values: object) -> keras.layers.Layer:
-    return make_objective(LossConfig.model_validate(values), classes, 6, seed=seed)
+def objective_of(**values: object) -> keras.layers.Layer:
+    return make_objective(LossConfig.model_validate(values), 6)
 
 
 @pytest.mark.parametrize("values", CONFIGS, ids=lambda v: "-".join(map(str, v.values())))
 def test_every_objective_teaches_inside_a_graph(values: dict[str, object]) -> None:
-    objective = make_objective(LossConfig.model_validate(values), 4, 6)
+    objective = make_objective(LossConfig.model_validate(values), 6)
     x = tf.Variable(X)
 
     @tf.function  # type: ignore[untyped-decorator]
@@ -57,7 +56,7 @@ def test_every_objective_teaches_inside_a_graph(values: dict[str, object]) -> No
 
 @pytest.mark.parametrize("values", CONFIGS, ids=lambda v: "-".join(map(str, v.values())))
 def test_every_objective_is_serialisable(values: dict[str, object]) -> None:
-    objective = make_objective(LossConfig.model_validate(values), 4, 6)
+    objective = make_objective(LossConfig.model_validate(values), 6)
     stored = keras.saving.serialize_keras_object(objective)
     again = keras.saving.deserialize_keras_object(stored)
     assert again.get_config() == objective.get_config()
@@ -84,19 +83,9 @@ def test_the_options_reach_the_loss() -> None:
         assert float(objective(X, Y).active) == pytest.approx(float(expected.active), abs=1e-6)
 
 
-def test_memory_and_proxies_have_the_configured_size() -> None:
+def test_a_memory_has_the_configured_size() -> None:
     memory = objective_of(name="triplet", memory=9, mining="semi_hard")
     assert isinstance(memory, CrossBatchMemory)
     assert (memory.size, memory.dimension, memory.loss.mining) == (9, 6, "semi_hard")
-    assert objective_of(17, name="proxy_anchor").proxies.shape == (17, 6)
     assert isinstance(objective_of(name="triplet"), TripletLoss)
     assert isinstance(objective_of(name="contrastive"), ContrastiveLoss)
-
-
-def test_proxies_follow_the_seed() -> None:
-    def proxies(seed: int) -> list:
-        layer = objective_of(name="proxy_anchor", seed=seed)
-        return np.array(layer.proxies).tolist()
-
-    assert proxies(1) == proxies(1)
-    assert proxies(1) != proxies(2)

@@ -19,7 +19,6 @@ SAMPLE = Path(__file__).parents[3] / "app" / "sample_gallery"
 # The real backbone, and as long embeddings as by default.
 QUICK = sectioned(
     input_size=64,
-    head_epochs=1,
     epochs=0,
     classes=4,
     images_per_class=2,

@@ -70,7 +70,7 @@ def test_a_model_that_is_clearly_worse_needs_force_and_does_not_serve(
     assert model_store.list_models(store) == []
     # What was trained is not lost: it is taken up where it ended.
     monkeypatch.setattr(
-        "trainer.fit.training.fit_head", lambda *_: pytest.fail("trained once more")
+        "trainer.fit.training.fit_heads", lambda *_: pytest.fail("fitted once more")
     )
     assert run(data, force=True, resume=True) == "mine/1"
     assert model_store.list_models(store) == ["mine/1"]

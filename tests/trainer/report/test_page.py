@@ -75,8 +75,8 @@ def full(measured: Measurement) -> Report:
         before=before,
         names=("untrained", "mine/1"),
         history=[
-            {"stage": "head", "loss": 0.2, "active": 0.9, "distance": 0.5, "recall": None},
-            {"stage": "network", "loss": 0.1, "active": 0.4, "spread": 0.06, "recall": 0.7},
+            {"loss": 0.2, "active": 0.9, "distance": 0.5, "recall": None},
+            {"loss": 0.1, "active": 0.4, "spread": 0.06, "recall": 0.7},
         ],
         untrained_recall=0.5,
         ladder=[

@@ -1,8 +1,9 @@
-"""The second stage: the whole network, on augmented images."""
+"""Fine-tuning: the whole network, on augmented images."""
 
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,17 +14,17 @@ from trainer.batches.stream import Examples, stream
 from trainer.fit.average import MovingAverage
 from trainer.fit.checkpoint import State
 from trainer.fit.history import Recorder
-from trainer.fit.optimizer import Parts, make_optimizer
-from trainer.fit.steps import Means, Step, network_step
+from trainer.fit.optimizer import make_optimizer
+from trainer.fit.steps import Means, Step, training_step
 from trainer.fit.task import Indices, Task, some
 from trainer.losses.objective import mine
 from trainer.network.features import predict
 
 
-def fit_network(task: Task, recorder: Recorder, state: State | None) -> None:
+def fine_tune(task: Task, recorder: Recorder, state: State | None) -> None:
     """Train the layers that are not frozen.
 
-    Goes on after the last recorded epoch with the optimisers and averages of ``state``. Every
+    Goes on after the last recorded epoch with the optimiser and averages of ``state``. Every
     epoch has random numbers of its own, so that it is the same after an interruption. Raises
     ``TrainingFailed``, or ``DataError`` when the classes allow no pairs.
     """
@@ -33,10 +34,13 @@ def fit_network(task: Task, recorder: Recorder, state: State | None) -> None:
     examples = Examples(task.train.images, task.labels)
     replicas = task.strategy.num_replicas_in_sync
     sampler = BatchSampler(task.labels.tolist(), config.batch, replicas=replicas)
-    parts = _parts(task, sampler.steps * config.epochs)
-    average = MovingAverage(parts.variables, config.optimizer.ema, task.strategy)
+    variables = _trained(task)
+    with task.strategy.scope():
+        optimizer = make_optimizer(config.optimizer, sampler.steps * config.epochs)
+        optimizer.build(variables)
+    average = MovingAverage(variables, config.optimizer.ema, task.strategy)
     if state is not None:
-        _restore(state, parts, average)
+        _restore(state, optimizer, average)
     step: Step | None = None
     for number in range(recorder.finished + 1, config.epochs + 1):
         if config.patience and recorder.stale >= config.patience:
@@ -45,7 +49,9 @@ def fit_network(task: Task, recorder: Recorder, state: State | None) -> None:
         mining = "semi_hard" if number <= config.loss.semi_hard_epochs else config.loss.mining
         if mine(task.objective, mining) or step is None:
             with task.strategy.scope():
-                step = network_step(task.network.trained, task.objective, parts, task.strategy)
+                step = training_step(
+                    task.network.trained, task.objective, optimizer, variables, task.strategy
+                )
         data = task.strategy.distribute_datasets_from_function(
             _epoch(task, examples, sampler, number)
         )
@@ -60,28 +66,20 @@ def fit_network(task: Task, recorder: Recorder, state: State | None) -> None:
             if not len(shown):
                 shown = task.train.images.subset(some(len(task.labels)))
             embeddings = predict(task.network.embedder, shown)
-            recorder.record("network", number, config.epochs, means, embeddings)
+            recorder.record(number, config.epochs, means, embeddings)
         recorder.save(
             {"average_steps": average.steps},
             objective=task.objective.get_weights(),
-            optimizer=[np.asarray(variable) for variable in parts.state],
+            optimizer=[np.asarray(variable) for variable in optimizer.variables],
             average=average.values,
         )
 
 
-def _parts(task: Task, steps: int) -> Parts:
-    """The backbone as far as it is trained, and all above it: head, pooling, proxies."""
-    config, network = task.config, task.network
-    rates = config.optimizer
-    backbone = network.freeze(config.network.frozen_stages)
-    own = {id(variable) for variable in network.backbone.variables}
-    above = [v for v in network.embedder.trainable_variables if id(v) not in own]
-    above += task.objective.trainable_variables
-    with task.strategy.scope():
-        return Parts(
-            (make_optimizer(rates.learning_rate, steps, rates), backbone),
-            (make_optimizer(rates.head_learning_rate, steps, rates), above),
-        )
+def _trained(task: Task) -> list[keras.Variable]:
+    """The variables of the backbone as far as it is trained, and of the head."""
+    network = task.network
+    backbone = network.freeze(task.config.network.frozen_stages)
+    return [*backbone, *network.head.trainable_variables]
 
 
 def _epoch(
@@ -109,11 +107,11 @@ def _neighbours(task: Task) -> Indices:
     return sampling.neighbour_classes(centroids, task.config.batch.classes)
 
 
-def _restore(state: State, parts: Parts, average: MovingAverage) -> None:
-    """Optimisers and average as they were saved after an epoch; after the head's there are none."""
+def _restore(state: State, optimizer: keras.optimizers.Optimizer, average: MovingAverage) -> None:
+    """Optimiser and average as they were saved after an epoch; after the head's there are none."""
     saved: dict[str, Any] = state.arrays
     if "optimizer" not in saved:
         return
-    for variable, value in zip(parts.state, saved["optimizer"], strict=True):
+    for variable, value in zip(optimizer.variables, saved["optimizer"], strict=True):
         variable.assign(value)
     average.restore(saved["average"], state.values["average_steps"])

@@ -1,4 +1,4 @@
-"""The heads on frozen features: those that cost no labels, and the trained one."""
+"""The heads on frozen features: those that cost no labels, and the one that does."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,10 @@ import tensorflow as tf
 from app.bundle.whitening import fit_whitening
 from tests.support.tiny_network import build, config
 from tests.trainer.fit.fitting import Data, close, fitted
+from trainer.config import TrainConfig
 from trainer.fit import ladder
-from trainer.fit.head_stage import untrained_heads
+from trainer.fit.discriminant import fit_discriminant
+from trainer.fit.heads import fit_heads
 from trainer.fit.task import Task
 from trainer.losses.objective import make_objective
 from trainer.network.features import predict, principal_axes
@@ -17,14 +19,20 @@ from trainer.network.features import predict, principal_axes
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the")
 
 
+LABELS = np.repeat(np.arange(8), 4).astype(np.int32)
+
+
+def task(data: Data, chosen: TrainConfig) -> Task:
+    objective = make_objective(chosen.loss, chosen.network.dimension)
+    strategy = tf.distribute.get_strategy()
+    return Task(build(chosen), data[0], LABELS, chosen, strategy, objective)
+
+
 @pytest.mark.parametrize("dimension", [16, 64])
-def test_the_untrained_heads_are_the_maps_of_the_features(data: Data, dimension: int) -> None:
-    chosen = config(dimension=dimension)
-    network = build(chosen)
-    labels = np.repeat(np.arange(8), 4).astype(np.int32)
-    objective = make_objective(chosen.loss, 8, dimension)
-    task = Task(network, data[0], labels, chosen, tf.distribute.get_strategy(), objective)
-    heads = untrained_heads(task, task.head_features())
+def test_the_heads_are_the_maps_of_the_features(data: Data, dimension: int) -> None:
+    asked = task(data, config(dimension=dimension))
+    network = asked.network
+    heads = fit_heads(network, asked.head_features("features"))
     features = network.features.rows(data[0], lambda _: None)[:]
     # The tiny backbone's two depths have 12 and 24 channels.
     assert features.shape == (32, 36)
@@ -32,6 +40,7 @@ def test_the_untrained_heads_are_the_maps_of_the_features(data: Data, dimension:
     for name, linear in (
         (ladder.PRETRAINED, principal_axes(features, count)),
         (ladder.ADAPTED, fit_whitening(features, count)),
+        (ladder.HEAD, fit_discriminant(features, LABELS, count)),
     ):
         network.head.set_weights(heads[name])
         expected = linear(features)
@@ -40,16 +49,17 @@ def test_the_untrained_heads_are_the_maps_of_the_features(data: Data, dimension:
 
 
 @pytest.mark.usefixtures("eager")
-def test_the_head_alone_leaves_the_backbone_as_it_is(data: Data) -> None:
-    network, before, history = fitted(data, head_epochs=2, epochs=0)
+def test_the_heads_alone_leave_the_backbone_as_it_is(data: Data) -> None:
+    network, before, history = fitted(data, epochs=0)
     after = network.embedder.get_weights()
     assert close(after[:-2], before[:-2], 0)
     assert not close(after[-2:], before[-2:])
-    assert [epoch.stage for epoch in history.epochs] == ["head", "head"]
+    assert [rung["name"] for rung in history.ladder] == ["pretrained", "adapted", "head"]
+    assert history.epochs == []
 
 
-@pytest.mark.usefixtures("eager")
-def test_few_images_are_enough_for_the_head(data: Data) -> None:
+def test_of_many_images_whole_classes_are_fitted_on(data: Data) -> None:
     """``head_images`` of 9 are two classes of four images."""
-    _, _, history = fitted(data, head_images=9, epochs=0)
-    assert len(history.epochs) == 1
+    known = task(data, config(head_images=9)).head_features("features")
+    assert known.vectors.shape == (8, 36)
+    assert np.unique(known.labels, return_counts=True)[1].tolist() == [4, 4]

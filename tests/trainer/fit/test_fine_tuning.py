@@ -9,23 +9,20 @@ import pytest
 from tests.trainer.fit.fitting import STILL, Data, fitted, without_validation
 from trainer.batches.batch_sampler import BatchSampler
 from trainer.errors import DataError
-from trainer.fit import ladder, network_stage, steps
+from trainer.fit import fine_tuning, ladder, steps
 
 # Eager steps, see ``eager``: augmentation is still a graph, which is meant.
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the")
 
 
-HEAD = {"head/kernel", "head/bias"}
-
-
 def trained(data: Data, **values: object) -> set[str]:
-    """The variables that differ between the fine-tuned network and what it began with."""
-    network, _, history = fitted(without_validation(data), head_epochs=0, epochs=1, **values)
-    paths = [weight.path for weight in network.embedder.weights]
-    after = network.embedder.get_weights()
+    """The variables that differ between the fine-tuned backbone and the pretrained one."""
+    network, before, _ = fitted(without_validation(data), epochs=1, **values)
+    paths = [weight.path for weight in network.backbone.weights]
+    after = network.backbone.get_weights()
     return {
         path
-        for path, old, new in zip(paths, history.adapted, after, strict=True)
+        for path, old, new in zip(paths, before[:-2], after, strict=True)
         if not np.array_equal(old, new)
     }
 
@@ -33,8 +30,7 @@ def trained(data: Data, **values: object) -> set[str]:
 @pytest.mark.usefixtures("eager")
 def test_frozen_stages_stay(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "choose", lambda rungs: rungs[-1])
-    everything = {"conv0/kernel", "conv1/kernel", *HEAD}
-    expected = {0: everything, 1: everything - {"conv0/kernel"}, -1: HEAD}
+    expected = {0: {"conv0/kernel", "conv1/kernel"}, 1: {"conv1/kernel"}}
     for stages, variables in expected.items():
         assert trained(data, frozen_stages=stages) == variables
 
@@ -42,13 +38,13 @@ def test_frozen_stages_stay(data: Data, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.usefixtures("eager")
 def test_mining_changes_when_it_should(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
-    step = steps.network_step
+    step = steps.training_step
 
     def noted(embedder: keras.Model, objective: keras.layers.Layer, *rest: Any) -> Any:
         built.append(objective.mining)
         return step(embedder, objective, *rest)
 
-    monkeypatch.setattr(network_stage, "network_step", noted)
+    monkeypatch.setattr(fine_tuning, "training_step", noted)
     fitted(data, loss="triplet", semi_hard_epochs=1, mining="all", steps_per_epoch=1)
     fitted(data, loss="triplet", semi_hard_epochs=0, mining="all", steps_per_epoch=1)
     fitted(data, loss="triplet", semi_hard_epochs=1, mining="semi_hard", steps_per_epoch=1)
@@ -81,8 +77,8 @@ def test_a_single_image_takes_part_where_it_is_wanted(
         return batches
 
     monkeypatch.setattr(BatchSampler, "epoch", noted)
-    _, _, history = fitted((train, data[1]), single_images=0.25, loss="proxy_anchor")
-    assert len(history.epochs) == 3
+    _, _, history = fitted((train, data[1]), single_images=0.25)
+    assert len(history.epochs) == 2
     assert all((batch == 28).sum() == 2 for batch in drawn)
     drawn.clear()
     fitted((train, data[1]))
@@ -90,9 +86,8 @@ def test_a_single_image_takes_part_where_it_is_wanted(
 
 
 def test_classes_without_pairs_are_refused_in_a_sentence(data: Data) -> None:
-    for head_epochs in (0, 1):
-        with pytest.raises(DataError, match="two classes"):
-            fitted((data[0].subset(np.arange(5)), data[1]), head_epochs=head_epochs)
+    with pytest.raises(DataError, match="two classes"):
+        fitted((data[0].subset(np.arange(5)), data[1]))
 
 
 @pytest.mark.usefixtures("eager")
