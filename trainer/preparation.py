@@ -54,7 +54,8 @@ def prepare(data: Path, config: TrainConfig, cache: Path, size: int, resize: Res
     _refuse_too_few(splits["train"])
     for split, images in splits.items():
         classes = len({record.label for record in images.records})
-        say(f"{split}: {len(images.records):,} images of {classes:,} classes")
+        noun = "class" if classes == 1 else "classes"
+        say(f"{split}: {len(images.records):,} images of {classes:,} {noun}")
     return Prepared(data, scanned, splits)
 
 

@@ -68,8 +68,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Train an embedding model on your own images and publish it.
 
-        Examples: `gemello train photos/ --name mine`, `gemello train photos/ --name mine --config
-        configs/head_only.toml --set loss.margin=0.15`, `gemello train photos/ --name mine --backbone dino`
+        Examples: `gemello train photos/ --name mine`, `gemello train photos/ --name mine --epochs 0`
+        for a head on frozen features alone, `gemello train photos/ --name mine --backbone dino`
         after `gemello models import … --name dino`, and `gemello train … --resume` after an interruption.
         """
         from trainer.config import head_alone, merged, nested, read_config, read_config_file

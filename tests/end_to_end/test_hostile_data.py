@@ -73,7 +73,7 @@ def test_thirty_images_in_six_classes(train: Train, tmp_path: Path) -> None:
     draw_classes(tmp_path / "data", 6, 5)
     code, said = train()
     assert code == 0, said
-    assert "validation: 5 images of 1 classes" in said
+    assert "validation: 5 images of 1 class\n" in said
     assert published(tmp_path) in ("adapted", "pretrained")
 
 

@@ -64,12 +64,11 @@ class Home:
         return bundle.manifest.training["history"]["epochs"]
 
     def saved(self) -> int:
-        """Finished epochs of the network in the state on disk."""
+        """Finished epochs in the state on disk."""
         for facts in self.runs.glob("[!.]*/facts.json"):
             # It may step aside for the next one just now.
             with suppress(FileNotFoundError):
-                epochs = json.loads(facts.read_text())["facts"]["epochs"]
-                return sum(epoch["stage"] == "network" for epoch in epochs)
+                return len(json.loads(facts.read_text())["facts"]["epochs"])
         return 0
 
     def interrupt(self, process: subprocess.Popen[str], number: int, how: signal.Signals) -> str:

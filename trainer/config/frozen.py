@@ -26,7 +26,7 @@ def head_alone(config: TrainConfig, backbone: str, width: int) -> TrainConfig:
     """
     given = dict(flattened(config.model_dump(include=_UNUSED, exclude_unset=True)))
     if not config.epochs:
-        # What happens anyway may be asked for, as configs/head_only.toml does.
+        # What happens anyway may be asked for.
         given.pop("epochs", None)
     if given:
         raise ConfigError(_useless(list(given), backbone))
