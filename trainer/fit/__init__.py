@@ -1,1 +1,1 @@
-"""Training itself: stages, steps, optimisers, diagnostics, the state for resuming."""
+"""Training itself: heads, fine-tuning, steps, optimisers, diagnostics, the state for resuming."""

@@ -1,4 +1,4 @@
-"""Fine-tuning: the whole network, on augmented images."""
+"""Fine-tuning: the stages that are not frozen, and the head, on augmented images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,8 +29,6 @@ def fine_tune(task: Task, recorder: Recorder, state: State | None) -> None:
     ``TrainingFailed``, or ``DataError`` when the classes allow no pairs.
     """
     config = task.config
-    if not config.epochs:
-        return
     examples = Examples(task.train.images, task.labels)
     replicas = task.strategy.num_replicas_in_sync
     sampler = BatchSampler(task.labels.tolist(), config.batch, replicas=replicas)
@@ -108,7 +106,7 @@ def _neighbours(task: Task) -> Indices:
 
 
 def _restore(state: State, optimizer: keras.optimizers.Optimizer, average: MovingAverage) -> None:
-    """Optimiser and average as they were saved after an epoch; after the head's there are none."""
+    """Optimiser and average as they were saved after an epoch; after the heads alone there are none."""
     saved: dict[str, Any] = state.arrays
     if "optimizer" not in saved:
         return

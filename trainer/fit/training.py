@@ -62,7 +62,7 @@ def fit(
         _rung(name, task, recorder, pretrained, recorder.heads[name], held_out)
         for name in (ladder.PRETRAINED, ladder.ADAPTED, ladder.HEAD)
     ]
-    if recorder.validation.classes == 1:
+    if config.epochs and recorder.validation.classes == 1:
         say(_ONE_CLASS)
     elif config.epochs:
         rungs += _fine_tuned(task, recorder, state, pretrained, validation)
