@@ -24,7 +24,7 @@ $(MARK)%: requirements/%.txt requirements/build.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-bench-setup: .venv-bench/.installed  ## make .venv-bench with the peer of benchmarks/training.py
+bench-setup: .venv-bench/.installed  ## make .venv-bench with the peer of benchmarks/training
 
 .venv-bench/.installed: requirements/bench.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench

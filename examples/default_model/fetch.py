@@ -2,9 +2,9 @@
 
     .venv/bin/python examples/default_model/fetch.py [--from FOLDER]
 
-Needs the npm client for the emoji and Debian's apt-get and dpkg-deb for the other packages;
-``--from`` takes a folder that has the packages' .tgz and .deb files. Writes below
-``examples/default_model/data``:
+Needs the npm client for the emoji, Debian's apt-get and dpkg-deb for the other packages, and the
+clone of GroceryStoreDataset that README.md beside this names; ``--from`` takes a folder that has the
+packages' .tgz and .deb files. Writes below ``examples/default_model/data``:
 
     train.csv                                          what to train, validate and test on
     train/emoji/CLASS/*, train/clipart/*               to train on
@@ -43,6 +43,8 @@ STAMP_FOLDERS = (
     "vehicles",
 )
 DRAWN = ("town/flags/", "town/roadsigns/")
+# What is to be seen of photographs before a model is published: none of these is checked with.
+GROCERY = "test/grocery/dataset/val"
 # Side at which pictures are compared, and the least standard deviation (0–255) of a channel of one
 # with content.
 SIDE, PLAIN = 256, 8
@@ -169,17 +171,29 @@ def lay_out_emoji(folder: Path | None, scratch: Path, data: Path) -> None:
         shutil.move(scratch / "emoji" / part, data / part / "emoji")
 
 
-def write_csv(data: Path, clipart: Iterable[str]) -> dict[str, int]:
+def groceries(data: Path) -> list[str]:
+    """Paths below ``data`` of the photographs to validate with."""
+    found = sorted(path.relative_to(data).as_posix() for path in (data / GROCERY).rglob("*.jpg"))
+    if not found:
+        sys.exit(
+            f"{data / GROCERY} has no photographs; clone GroceryStoreDataset first: see README.md."
+        )
+    return found
+
+
+def write_csv(data: Path, clipart: Iterable[str], groceries: Iterable[str]) -> dict[str, int]:
     """``train.csv`` below ``data``; returns the number of images of each kind and split.
 
-    Renderings of one emoji are a class; each drawing is a class of its own. The symbols that are
-    checked with are the test classes, so that the bundle's report and calibration have some.
+    Renderings of one emoji are a class; each drawing is a class of its own. No photograph is trained on, but
+    some validate, so that what is published is good for those too. The symbols that are checked with
+    are the test classes, so that the bundle's report and calibration have some.
     """
     rows = [
         (path, path.parent.name, "validation" if is_validation(path.parent.name) else "train")
         for path in sorted((data / "train" / "emoji").glob("*/*"))
     ]
     rows += [(data / "train" / "clipart" / path, f"clip/{path}", "train") for path in clipart]
+    rows += [(path, path.parent.name, "validation") for path in map(data.joinpath, groceries)]
     tested = sorted((data / "test" / "emoji").glob("*/*/*"))
     rows += [(path, path.parent.name, "test") for path in tested]
     counts: dict[str, int] = {}
@@ -197,6 +211,7 @@ def write_csv(data: Path, clipart: Iterable[str]) -> dict[str, int]:
 def prepare(folder: Path | None, data: Path) -> dict[str, int]:
     """Lay everything out beside ``data``, then put it in place; returns numbers of images."""
     data.mkdir(parents=True, exist_ok=True)
+    photographed = groceries(data)
     with tempfile.TemporaryDirectory(dir=data.parent, prefix=".staging-") as name:
         scratch, new = Path(name), Path(name) / "new"
         for part in ("train", "test"):
@@ -209,7 +224,7 @@ def prepare(folder: Path | None, data: Path) -> dict[str, int]:
         stamps = unpack(STAMPS, folder, scratch)
         photos = photographs(stamps)
         copy(stamps, photos, new / "test" / "stamps")
-        counts = write_csv(new, train)
+        counts = write_csv(new, train, photographed)
         for path in ("train.csv", "train", "test/emoji", "test/clipart", "test/stamps"):
             _replace(new / path, data / path)
     return {**counts, "clipart to test": len(held_out), "photographs to test": len(photos)}

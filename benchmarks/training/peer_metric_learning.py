@@ -1,19 +1,21 @@
-"""The peer of ``training.py``: pytorch-metric-learning, as its users would set it up.
+"""The peer: pytorch-metric-learning, as its users would set it up.
 
-    .venv-bench/bin/python benchmarks/peer_metric_learning.py train DATA MODEL [--seed 0] …
-    .venv-bench/bin/python benchmarks/peer_metric_learning.py embed MODEL IMAGES.npy VECTORS.npy
+    .venv-bench/bin/python benchmarks/training/peer_metric_learning.py train DATA.csv MODEL [--seed 0] …
+    .venv-bench/bin/python benchmarks/training/peer_metric_learning.py embed MODEL
 
 The same pretrained weights as ours, from their own package; BatchNorm frozen; a linear head; AdamW
 with a cosine schedule; Multi-Similarity with its miner; batches of P × K. Images are decoded once
 into memory and augmented a batch at a time, so that it waits for no loader. ``train`` writes the
-weights and, beside them as JSON, what it took. Uses nothing of Gemello.
+weights; ``embed`` takes arrays of images on standard input until that ends, and writes as many of
+vectors. Uses nothing of Gemello.
 """
 
 import argparse
-import json
+import csv
+import io
 import math
 import os
-import time
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,7 +30,6 @@ from pytorch_metric_learning.samplers import MPerClassSampler
 from torch.nn import functional
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
 GREY = (0.299, 0.587, 0.114)
 DIMENSION, FEATURES = 256, 1280
 
@@ -50,10 +51,11 @@ class Embedder(torch.nn.Module):
         return functional.normalize(self.head(maps.mean((2, 3))))
 
 
-def read(folder: Path, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """uint8 [N, 3, size, size] and class numbers [N], of one folder per class."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    names = sorted({path.parent.name for path in files})
+def read(data: Path, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """uint8 [N, 3, size, size] and class numbers [N], of the images that a CSV file names."""
+    with data.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    names = sorted({row["label"] for row in rows})
     numbers = {name: number for number, name in enumerate(names)}
 
     def decode(path: Path) -> np.ndarray:
@@ -64,8 +66,8 @@ def read(folder: Path, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         return np.asarray(white.convert("RGB").resize((size, size), Image.Resampling.BICUBIC))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        images = np.stack(list(pool.map(decode, files)))
-    labels = torch.tensor([numbers[path.parent.name] for path in files])
+        images = np.stack(list(pool.map(decode, [Path(row["path"]) for row in rows])))
+    labels = torch.tensor([numbers[row["label"]] for row in rows])
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), labels
 
 
@@ -107,9 +109,7 @@ def _factor(n: int, most: float) -> torch.Tensor:
 def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     np.random.seed(options.seed)  # noqa: NPY002  the sampler draws from NumPy's global generator
-    start = time.perf_counter()
     images, labels = read(options.data, options.size * 5 // 4)
-    prepared = time.perf_counter()
     model = Embedder().eval()  # BatchNorm by its stored statistics, and no dropped blocks
     layout = torch.channels_last if options.channels_last else torch.contiguous_format
     model = model.to(memory_format=layout)
@@ -126,7 +126,6 @@ def train(options: argparse.Namespace) -> None:
     )
     steps = options.epochs * len(sampler) // batch
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    began, seen = time.perf_counter(), 0
     for epoch in range(options.epochs):
         total = 0.0
         order = list(sampler)
@@ -140,23 +139,27 @@ def train(options: argparse.Namespace) -> None:
             loss.backward()
             optimizer.step()
             schedule.step()
-            total, seen = total + loss.item() * len(chosen), seen + len(chosen)
+            total += loss.item() * len(chosen)
         print(f"epoch {epoch + 1}/{options.epochs}: loss {total / len(order):.4f}", flush=True)
-    ended = time.perf_counter()
     torch.save({"weights": model.state_dict()}, options.model)
-    facts = {"prepare_s": prepared - start, "train_s": ended - began, "images": seen}
-    options.model.with_suffix(".json").write_text(json.dumps(facts))
 
 
 def embed(options: argparse.Namespace) -> None:
-    """uint8 [N, S, S, 3] of ``options.images`` → float32 [N, 256] in ``options.vectors``; any S."""
+    """Arrays uint8 [N, S, S, 3] of standard input → float32 [N, 256] on standard output; any S.
+
+    An array is an ``.npy`` file, after eight bytes that say how long it is.
+    """
     saved = torch.load(options.model, weights_only=True)
     model = Embedder().eval()
     model.load_state_dict(saved["weights"])
-    images = torch.from_numpy(np.load(options.images)).permute(0, 3, 1, 2)
-    with torch.inference_mode():
-        parts = [model(images[i : i + 64].float() / 255) for i in range(0, len(images), 64)]
-    np.save(options.vectors, torch.cat(parts).numpy())
+    while size := int.from_bytes(sys.stdin.buffer.read(8), "big"):
+        images = np.load(io.BytesIO(sys.stdin.buffer.read(size)), allow_pickle=False)
+        with torch.inference_mode():
+            vectors = model(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)
+        array = io.BytesIO()
+        np.save(array, vectors.numpy(), allow_pickle=False)
+        sys.stdout.buffer.write(array.tell().to_bytes(8, "big") + array.getbuffer())
+        sys.stdout.buffer.flush()
 
 
 def main() -> None:
@@ -164,7 +167,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     training = commands.add_parser("train")
     training.set_defaults(run=train)
-    training.add_argument("data", type=Path, help="folder with one folder per class")
+    training.add_argument("data", type=Path, help="CSV file of path and label")
     training.add_argument("model", type=Path, help="file to write")
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--epochs", type=int, default=12)
@@ -182,8 +185,7 @@ def main() -> None:
     )
     embedding = commands.add_parser("embed")
     embedding.set_defaults(run=embed)
-    for name in ("model", "images", "vectors"):
-        embedding.add_argument(name, type=Path)
+    embedding.add_argument("model", type=Path)
     options = parser.parse_args()
     options.run(options)
 
