@@ -11,6 +11,7 @@ vectors. Uses nothing of Gemello.
 """
 
 import argparse
+import contextlib
 import csv
 import io
 import math
@@ -150,7 +151,9 @@ def embed(options: argparse.Namespace) -> None:
     An array is an ``.npy`` file, after eight bytes that say how long it is.
     """
     saved = torch.load(options.model, weights_only=True)
-    model = Embedder().eval()
+    # The package of the weights says on standard output that it has loaded them.
+    with contextlib.redirect_stdout(sys.stderr):
+        model = Embedder().eval()
     model.load_state_dict(saved["weights"])
     while size := int.from_bytes(sys.stdin.buffer.read(8), "big"):
         images = np.load(io.BytesIO(sys.stdin.buffer.read(size)), allow_pickle=False)
