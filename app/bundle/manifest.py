@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import math
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from app.bundle.scoring import Scoring
 from app.bundle.tail import Tail
 from app.images.square import Resize
 
@@ -75,10 +75,10 @@ class Calibration(_Part):
         description="Expected calibration error on test classes, ten bins; null if not measured.",
     )
 
-    def probability(self, log_expected: float) -> float:
-        """Return the probability of a match, 0–1, from the logarithm of the non-matches expected."""
-        # The logistic function by way of tanh, which nothing makes overflow.
-        return (1 + math.tanh((self.intercept + self.slope * log_expected) / 2)) / 2
+    @property
+    def scoring(self) -> Scoring:
+        """Probabilities for galleries that say nothing of their own."""
+        return Scoring(self.intercept, self.slope)
 
 
 class Base(_Part):

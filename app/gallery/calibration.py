@@ -81,16 +81,18 @@ def judge(
     ``MIN_IMAGES`` count as so many: a tail says nothing of what is common among few.
     """
     images = max(images, MIN_IMAGES)
+    scoring = calibration.scoring if calibration else None
     if sample.labelled:
-        tail = sample.labelled.pairs if pair else sample.labelled.tail
-        return Verdict(images, false_alarms, (tail,), calibration, "gallery")
+        own = sample.labelled
+        tail = own.pairs if pair else own.tail
+        return Verdict(images, false_alarms, (tail,), own.scoring or scoring, "gallery")
     if calibration:
         tail = calibration.tail
         if sample.spread and sample.spread < calibration.spread:
             smaller = tail.distance * sample.spread / calibration.spread
             tail = tail.model_copy(update={"distance": smaller})
         bounds = (tail, sample.strangers) if sample.strangers else (tail,)
-        return Verdict(images, false_alarms, bounds, calibration, "model")
+        return Verdict(images, false_alarms, bounds, scoring, "model")
     if sample.strangers:
         return Verdict(images, false_alarms, (sample.strangers,), None, "gallery")
     return Verdict(images, false_alarms)

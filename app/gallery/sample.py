@@ -8,7 +8,9 @@ import numpy as np
 from app.bundle.calibration import MIN_IMAGES, fit_tail, spread
 from app.bundle.encoder import Vectors
 from app.bundle.margins import Codes, Floats, codes_of, margins, margins_to
+from app.bundle.scoring import Scoring
 from app.bundle.tail import Tail
+from app.gallery.scoring import gallery_scoring
 
 MIN_LABELS = 5
 
@@ -18,12 +20,14 @@ class Labelled:
     """Images whose labels say which of them do not match.
 
     ``tail`` is that of distances in units of the margin of the image that is found, ``pairs`` that
-    of plain distances. ``vectors`` float32 [N, D] and ``classes`` int64 [N] are the images, ``names``
+    of plain distances, and ``scoring`` says how probable a match is, None where that is too uncertain.
+    ``vectors`` float32 [N, D] and ``classes`` int64 [N] are the images, ``names``
     the numbers of their labels, and ``known`` their margins by id.
     """
 
     tail: Tail
     pairs: Tail
+    scoring: Scoring | None
     vectors: Vectors
     classes: Codes
     names: Mapping[str, int]
@@ -78,4 +82,5 @@ def _labelled(
     if tail is None or pairs is None:
         return None
     known = dict(zip((ids[row] for row in rows), room.nearest.tolist(), strict=True))
-    return Labelled(tail, pairs, some, classes, names, known, float(room.nearest.max()))
+    scoring = gallery_scoring(some, classes, room, tail)
+    return Labelled(tail, pairs, scoring, some, classes, names, known, float(room.nearest.max()))

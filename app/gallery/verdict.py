@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from app.bundle.manifest import Calibration
+from app.bundle.scoring import Scoring
 from app.bundle.tail import Tail, allowed
 
 Source = Literal["gallery", "model"]
@@ -24,7 +24,7 @@ class Verdict:
     images: int
     false_alarms: float = FALSE_ALARMS
     bounds: tuple[Tail, ...] = ()
-    scoring: Calibration | None = None
+    scoring: Scoring | None = None
     source: Source | None = None
 
     def match(self, distance: float) -> bool | None:
@@ -38,7 +38,7 @@ class Verdict:
         return least <= allowed(self.false_alarms)
 
     def score(self, distance: float) -> float | None:
-        """Return the probability that a result is a match; None without a model's calibration."""
+        """Return the probability that a result is a match; None where nothing tells."""
         if not self.bounds or self.scoring is None:
             return None
         least = min(tail.log_expected(distance, self.images) for tail in self.bounds)

@@ -77,7 +77,13 @@ def main(arguments: list[str] | None = None) -> None:
 def table(rows: Sequence[Row], title: str) -> Table:
     shown = Table(
         *("kind", "images (of the kind)", "labels", "calibration", "queries"),
-        *("false alarms (95 %)", "matches kept", "of hindsight at 5 %", "at the same rate"),
+        *(
+            "false alarms (95 %)",
+            "matches kept",
+            "of hindsight at 5 %",
+            "at the same rate",
+            "score error",
+        ),
         title=f"{title}, one false alarm in twenty allowed",
         title_justify="left",
     )
@@ -92,6 +98,7 @@ def table(rows: Sequence[Row], title: str) -> Table:
             f"{row.kept:.3f}",
             f"{row.hindsight:.2f}",
             f"{row.same_rate:.2f}",
+            f"{row.score_error:.3f}",
         )
     return shown
 

@@ -1,4 +1,4 @@
-"""False alarms, and the true matches that are kept, counted over trials."""
+"""False alarms, the true matches that are kept, and how far scores are off, counted over trials."""
 
 import math
 from dataclasses import dataclass
@@ -7,17 +7,23 @@ import numpy as np
 import numpy.typing as npt
 
 from app.bundle.manifest import Calibration
+from app.bundle.scoring import TOP_K
 from app.gallery.calibration import SAMPLE, judge
 from app.gallery.sample import learn
 from app.gallery.verdict import FALSE_ALARMS, Verdict
 from benchmarks.false_alarms.trials import Trial
+from trainer.evaluate.calibration import expected_calibration_error
 
 Distances = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table; ``low`` and ``high`` are the 95 % interval of ``false_alarms``."""
+    """One line of the table; ``low`` and ``high`` are the 95 % interval of ``false_alarms``.
+
+    ``score_error`` is the expected calibration error of the scores of the first ten answers, half of the
+    queries having no match; NaN without scores.
+    """
 
     kind: str
     images: int
@@ -31,6 +37,7 @@ class Row:
     kept: float
     hindsight: float
     same_rate: float
+    score_error: float
 
 
 class Tally:
@@ -40,6 +47,8 @@ class Tally:
         self._kind, self._labelled, self._calibration = kind, labelled, calibration
         self._images, self._own, self._source = 0, 0, ""
         self._alarms: list[npt.NDArray[np.bool_]] = []
+        self._scores: list[float] = []
+        self._right: list[bool] = []
         self._true = self._kept = self._allowed = self._same = 0
 
     def add(self, trial: Trial, alone: Distances, found: Distances) -> None:
@@ -67,6 +76,17 @@ class Tally:
         self._kept += int(((found / units)[true] <= limit).sum())
         self._allowed += int((matches <= np.quantile(nearest, FALSE_ALARMS)).sum())
         self._same += int((matches <= np.quantile(nearest, alarms.mean())).sum())
+        self._score(verdict, alone / units, np.zeros(alone.shape, bool))
+        self._score(verdict, found / units, true)
+
+    def _score(self, verdict: Verdict, apart: Distances, true: npt.NDArray[np.bool_]) -> None:
+        """Note the scores of the first answers, at distances [N, M], and whether they are matches [N, M]."""
+        for row, right in zip(apart, true, strict=True):
+            first = np.argpartition(row, TOP_K)[:TOP_K]
+            scores = [verdict.score(distance) for distance in row[first].tolist()]
+            if None not in scores:
+                self._scores += [score for score in scores if score is not None]
+                self._right += right[first].tolist()
 
     def row(self) -> Row | None:
         """Return the line; None where there was no verdict."""
@@ -87,7 +107,13 @@ class Tally:
             self._kept / max(self._true, 1),
             self._kept / self._allowed if self._allowed else math.nan,
             self._kept / self._same if self._same else math.nan,
+            self._score_error(),
         )
+
+    def _score_error(self) -> float:
+        if not self._scores:
+            return math.nan
+        return expected_calibration_error(np.array(self._scores), np.array(self._right))
 
 
 def reach(verdict: Verdict) -> float:

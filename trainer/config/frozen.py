@@ -9,7 +9,6 @@ from trainer.errors import ConfigError
 # As pydantic takes it: what only fine-tuning uses, or what the backbone decides.
 _UNUSED: dict[str, Any] = {
     "epochs": True,
-    "patience": True,
     "batch": True,
     "network": {"backbone", "weights", "input_size", "frozen_stages"},
     "loss": True,

@@ -1,7 +1,7 @@
 """Where the options of version 0.1 are now; its configurations were flat."""
 
 _SECTIONS = {
-    "": ("seed", "epochs", "patience"),
+    "": ("seed", "epochs"),
     "data": ("validation_fraction", "test_fraction", "held_out_images", "head_images"),
     "batch": ("images_per_class", "hard_classes", "single_images", "steps_per_epoch"),
     "network": ("backbone", "weights", "dimension", "input_size", "frozen_stages"),

@@ -16,11 +16,6 @@ class TrainConfig(Section):
 
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
     epochs: int = Field(3, ge=0, description="Epochs of fine-tuning the whole network.")
-    patience: int | None = Field(
-        None,
-        ge=1,
-        description="Epochs without a better MAP@R on the validation classes before it stops.",
-    )
     data: DataConfig = DataConfig()
     batch: BatchConfig = BatchConfig()
     network: NetworkConfig = NetworkConfig()

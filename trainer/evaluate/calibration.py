@@ -18,13 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from app.bundle.calibration import MIN_IMAGES, fit_tail, spread
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Calibration
 from app.bundle.margins import codes_of
+from app.bundle.scoring import MIN_PAIRS, TOP_K, fit_scoring
 from app.bundle.tail import Tail
 from app.index.flat import FlatIndex
 
@@ -34,11 +34,9 @@ Labels = npt.NDArray[np.object_]
 Indices = npt.NDArray[np.int64]
 Explain = Callable[[str], None]
 
-TOP_K = 10
 GALLERIES = (30, 100, 300, 1000)
 PER_CLASS = 20
 MIN_CLASSES = 5
-MIN_PAIRS = 20
 
 _MAX_QUERIES = 2000
 # Images whose distances are looked at for the tail.
@@ -52,15 +50,6 @@ class Pairs:
     distances: Floats
     matches: Matches
     images: Indices
-
-
-@dataclass(frozen=True, slots=True)
-class Platt:
-    """A logistic function, and its mean negative log likelihood."""
-
-    intercept: float
-    slope: float
-    loss: float
 
 
 def calibrate(
@@ -91,7 +80,7 @@ def calibrate(
             f"{len(pairs.matches) - matches} others; to calibrate distances takes {MIN_PAIRS} of each."
         )
         return None
-    fit = fit_platt(log_expected(tail, pairs), pairs.matches)
+    fit = fit_scoring(log_expected(tail, pairs), pairs.matches)
     if fit.slope >= 0:
         explain("Nearer validation images match no more often, so distances are not calibrated.")
         return None
@@ -133,7 +122,7 @@ def calibration_error(
 
 
 def match_probabilities(calibration: Calibration, pairs: Pairs) -> Floats:
-    """Return ``calibration.probability`` of pairs, float64 [M]."""
+    """Return the probabilities of pairs, float64 [M]."""
     logits = calibration.intercept + calibration.slope * log_expected(calibration.tail, pairs)
     return np.asarray(expit(logits), np.float64)
 
@@ -150,31 +139,6 @@ def expected_calibration_error(probabilities: Floats, matches: Matches, bins: in
     indices = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(indices, weights=probabilities - matches, minlength=bins)
     return float(np.abs(gaps).sum() / len(probabilities))
-
-
-def fit_platt(values: Floats, matches: Matches) -> Platt:
-    """Return the 1 / (1 + exp(-(intercept + slope · value))) of greatest likelihood, for values [M].
-
-    Platt, "Probabilistic Outputs for Support Vector Machines", 1999, with its targets a little
-    inside 0 and 1, so that values which separate perfectly have a finite fit, too.
-    """
-    positive, negative = int(matches.sum()), int((~matches).sum())
-    targets = np.where(matches, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    # In their own spread: the search for the minimum is then at home in any unit.
-    middle, spread = float(values.mean()), float(values.std()) or 1.0
-    scaled = (values - middle) / spread
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        logits = parameters[0] + parameters[1] * scaled
-        error = expit(logits) - targets
-        value = float(np.mean(np.logaddexp(0, logits) - targets * logits))
-        return value, np.array([error.mean(), (error * scaled).mean()])
-
-    # From the prior alone, as Platt starts.
-    start = np.array([np.log((positive + 1) / (negative + 1)), 0.0])
-    fit = minimize(loss, start, jac=True, method="BFGS")
-    slope = float(fit.x[1]) / spread
-    return Platt(float(fit.x[0]) - slope * middle, slope, float(fit.fun))
 
 
 def search_pairs(vectors: Vectors, labels: Labels, seed: int) -> Pairs:

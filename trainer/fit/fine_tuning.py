@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gemello.progress import say, track
+from gemello.progress import track
 from trainer.batches import sampling
 from trainer.batches.batch_sampler import BatchSampler
 from trainer.batches.stream import Examples, stream
@@ -41,9 +41,6 @@ def fine_tune(task: Task, recorder: Recorder, state: State | None) -> None:
         _restore(state, optimizer, average)
     step: Step | None = None
     for number in range(recorder.finished + 1, config.epochs + 1):
-        if config.patience and recorder.stale >= config.patience:
-            say(f"no better validation figures for {recorder.stale} epochs, so training stops here")
-            break
         mining = "semi_hard" if number <= config.loss.semi_hard_epochs else config.loss.mining
         if mine(task.objective, mining) or step is None:
             with task.strategy.scope():

@@ -1,4 +1,4 @@
-"""The history of a run: its epochs, the fine-tuned weights selected, and the state on disk."""
+"""The history of a run: its epochs, the fine-tuned weights, and the state on disk."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from trainer.fit import diagnostics
 from trainer.fit.checkpoint import Checkpoint, State, Weights
 from trainer.fit.diagnostics import Epoch
 from trainer.fit.steps import Means
-from trainer.fit.validation import Scores, Validation, clearly_worse
+from trainer.fit.validation import Validation
 from trainer.network.features import Floats
 
 # Before a rung's name, in the names of a state's arrays.
@@ -51,9 +51,10 @@ class History:
 
 
 class Recorder:
-    """Records the epochs of one run, and selects among the fine-tuned weights.
+    """Records the epochs of one run.
 
-    ``heads`` are those on frozen features, by their rung's name; the state on disk has them.
+    ``heads`` are those on frozen features, by their rung's name; ``fine_tuned`` the weights after the last
+    epoch that nothing was wrong with, None before. The state on disk has them all.
     """
 
     def __init__(
@@ -64,8 +65,7 @@ class Recorder:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.validation, self.history = validation, History(None, 0.0)
-        self.selected_weights: Weights | None = None
-        self._best: Scores | None = None
+        self.fine_tuned: Weights | None = None
         self.heads: dict[str, Weights] = {}
         self._embedder, self._config, self._checkpoint = embedder, config, checkpoint
 
@@ -73,16 +73,6 @@ class Recorder:
     def finished(self) -> int:
         """Epochs that are done."""
         return len(self.history.epochs)
-
-    @property
-    def stale(self) -> int:
-        """Epochs since the best MAP@R on the validation classes."""
-        best, count = None, 0
-        for epoch in self.history.epochs:
-            better = epoch.map_at_r is None or best is None or epoch.map_at_r > best
-            best = epoch.map_at_r if better else best
-            count = 0 if better else count + 1
-        return count
 
     def begin(self, embeddings: Floats) -> None:
         """Note where training starts: adapted ``embeddings`` [N, D] of the validation images.
@@ -94,13 +84,10 @@ class Recorder:
         self.history.distance = diagnostics.mean_distance(embeddings)
 
     def record(self, number: int, count: int, means: Means, embeddings: Floats) -> None:
-        """Add epoch ``number`` of ``count``, show it, and select its weights.
+        """Add epoch ``number`` of ``count``, show it, and take its weights.
 
-        Those of an earlier epoch stay selected where this one is clearly worse than the best: few
-        queries make a best one by chance, and as the learning rate falls the last are the best
-        there are. ``embeddings`` [N, D] are the network's of the validation images, or of training
-        images where there are none. Raises ``TrainingFailed`` when the run has collapsed or does
-        not learn.
+        ``embeddings`` [N, D] are the network's of the validation images, or of training images where
+        there are none. Raises ``TrainingFailed`` when the run has collapsed or does not learn.
         """
         loss, active, distance = means.values()
         diagnostics.check_finite(loss, embeddings)
@@ -122,16 +109,7 @@ class Recorder:
             f"mean distance {epoch.distance:.3f}, rank {epoch.rank:.0f}{shown}"
         )
         diagnostics.check(self.history.epochs, self.history.distance, self._config.loss)
-        self._select(scores)
-
-    def _select(self, scores: Scores | None) -> None:
-        best = self._best
-        if scores is not None:
-            if best is None or scores.map_at_r >= best.map_at_r:
-                self._best = scores
-            elif clearly_worse(scores.precision, best.precision, best.classes):
-                return
-        self.selected_weights = self._embedder.get_weights()
+        self.fine_tuned = self._embedder.get_weights()
 
     def save(self, values: dict[str, Any], **arrays: Weights) -> None:
         """Write the state to disk, with ``values`` and ``arrays`` of fine-tuning itself."""
@@ -139,10 +117,8 @@ class Recorder:
             return
         arrays["weights"] = self._embedder.get_weights()
         arrays |= {f"{_HEAD}{name}": weights for name, weights in self.heads.items()}
-        if self.selected_weights is not None:
-            arrays["selected"] = self.selected_weights
-        if self._best is not None:
-            arrays["best"] = [self._best.hits, self._best.precision, self._best.classes]
+        if self.fine_tuned is not None:
+            arrays["fine_tuned"] = self.fine_tuned
         values = {
             **values,
             "untrained": self.history.untrained,
@@ -155,9 +131,7 @@ class Recorder:
         """Continue from ``state``, the network's weights included."""
         epochs = [Epoch(**row) for row in state.values["epochs"]]
         self.history = History(state.values["untrained"], state.values["distance"], epochs)
-        self.selected_weights = state.arrays.get("selected")
-        if "best" in state.arrays:
-            self._best = Scores(*state.arrays["best"])
+        self.fine_tuned = state.arrays.get("fine_tuned")
         self._embedder.set_weights(state.arrays["weights"])
         self.heads = {
             name.removeprefix(_HEAD): weights

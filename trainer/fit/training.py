@@ -109,9 +109,9 @@ def _fine_tuned(
         fine_tune(task, recorder, state)
     except TrainingFailed as failure:
         say(f"{failure} Fine-tuning ends here; what there is without it is compared.")
-    if recorder.selected_weights is None:
+    if recorder.fine_tuned is None:
         return []
-    tuned = recorder.selected_weights[: len(pretrained)]
+    tuned = recorder.fine_tuned[: len(pretrained)]
     rungs = []
     for name, share in ladder.SHARES.items():
         backbone = ladder.averaged(pretrained, tuned, share)

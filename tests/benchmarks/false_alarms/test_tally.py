@@ -46,6 +46,8 @@ def test_labels_hold_the_rate() -> None:
     assert row.low <= row.false_alarms <= row.high
     assert 0.01 < row.false_alarms < 0.09
     assert cautious.kept < row.kept
+    assert 0 < row.score_error < 0.05
+    assert np.isnan(cautious.score_error)
     assert Tally("things", True, None).row() is None
 
 

@@ -36,7 +36,6 @@ def test_an_embedding_is_no_longer_than_the_features() -> None:
     ("option", "value"),
     [
         ("epochs", 3),
-        ("patience", 1),
         ("batch.classes", 8),
         ("loss.margin", 0.2),
         ("network.frozen_stages", 2),
@@ -50,5 +49,5 @@ def test_an_option_of_fine_tuning_is_named(option: str, value: object) -> None:
 
 
 def test_of_many_options_three_are_named() -> None:
-    many = {"epochs": 1, "augment.flip": 1, "augment.hue": 0.1, "augment.blur": 1, "patience": 2}
-    assert refused({**many}).startswith("epochs, patience, augment.flip and 2 more have no use")
+    many = {"epochs": 1, "augment.flip": 1, "augment.hue": 0.1, "augment.blur": 1, "loss.margin": 1}
+    assert refused({**many}).startswith("epochs, loss.margin, augment.flip and 2 more have no use")

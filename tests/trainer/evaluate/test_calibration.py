@@ -15,7 +15,6 @@ from trainer.evaluate.calibration import (
     calibration_error,
     deal,
     expected_calibration_error,
-    fit_platt,
     match_probabilities,
     search_pairs,
 )
@@ -117,44 +116,6 @@ def test_more_images_than_queries_take_no_more_memory(monkeypatch: pytest.Monkey
     assert len(search_pairs(vectors, labels, 0).distances) == 2 * 2 * 45 * TOP_K
 
 
-def test_the_fit_finds_the_function_that_the_matches_were_drawn_from() -> None:
-    rng = np.random.default_rng(0)
-    distances = rng.uniform(0, 2, 50_000)
-    matches = rng.random(50_000) < 1 / (1 + np.exp(-(4 - 7 * distances)))
-    fitted = fit_platt(distances, matches)
-    assert (fitted.intercept, fitted.slope) == pytest.approx((4, -7), rel=0.05)
-    stretched = fit_platt(distances * 1e4, matches)
-    assert stretched.intercept == pytest.approx(fitted.intercept, rel=1e-3)
-    assert stretched.slope == pytest.approx(fitted.slope / 1e4, rel=1e-3)
-
-
-def test_the_fit_is_the_best_of_its_neighbourhood() -> None:
-    rng = np.random.default_rng(1)
-    distances, matches = rng.uniform(0, 2, 400), rng.random(400) < 0.3
-    fitted = fit_platt(distances, matches)
-
-    def loss(intercept: float, slope: float) -> float:
-        total, n1 = 0.0, int(matches.sum())
-        for distance, match in zip(distances, matches, strict=True):
-            p = 1 / (1 + np.exp(-(intercept + slope * distance)))
-            t = (n1 + 1) / (n1 + 2) if match else 1 / (400 - n1 + 2)
-            total -= t * np.log(p) + (1 - t) * np.log(1 - p)
-        return total / 400
-
-    best = loss(fitted.intercept, fitted.slope)
-    assert fitted.loss == pytest.approx(best)
-    for change in (-0.05, 0.05):
-        assert loss(fitted.intercept + change, fitted.slope) > best
-        assert loss(fitted.intercept, fitted.slope + change) > best
-
-
-def test_distances_that_separate_perfectly_have_a_finite_fit() -> None:
-    distances = np.array([0.1, 0.2] * 30 + [1.1, 1.2] * 30)
-    fitted = fit_platt(distances, distances < 1)
-    assert np.isfinite([fitted.intercept, fitted.slope]).all()
-    assert fitted.slope < 0
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_unseen_classes_get_right_probabilities(seed: int) -> None:
     vectors, labels = embeddings(600, 3, seed)
@@ -176,7 +137,7 @@ def test_the_service_computes_the_probability_that_was_checked() -> None:
     images = np.array([10, 100, 1000, 10_000, 1])
     pairs = Pairs(distances, distances > 1, images)
     served = [
-        CALIBRATION.probability(CALIBRATION.tail.log_expected(d, int(n)))
+        CALIBRATION.scoring.probability(CALIBRATION.tail.log_expected(d, int(n)))
         for d, n in zip(distances, images, strict=True)
     ]
     assert served == pytest.approx(match_probabilities(CALIBRATION, pairs), abs=1e-12)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.trainer.fit.fitting import STILL, Data, fitted, without_validation
+from tests.trainer.fit.fitting import Data, fitted, without_validation
 from trainer.batches.batch_sampler import BatchSampler
 from trainer.errors import DataError
 from trainer.fit import fine_tuning, ladder, steps
@@ -49,17 +49,6 @@ def test_mining_changes_when_it_should(data: Data, monkeypatch: pytest.MonkeyPat
     fitted(data, loss="triplet", semi_hard_epochs=0, mining="all", steps_per_epoch=1)
     fitted(data, loss="triplet", semi_hard_epochs=1, mining="semi_hard", steps_per_epoch=1)
     assert built == ["semi_hard", "all", "all", "semi_hard"]
-
-
-@pytest.mark.usefixtures("eager")
-def test_patience_ends_a_run_that_gets_no_better(
-    data: Data, capfd: pytest.CaptureFixture[str]
-) -> None:
-    still = {**STILL, "epochs": 4}
-    _, _, history = fitted(data, patience=2, **still)
-    assert len(history.epochs) == 3
-    assert "no better validation figures for 2 epochs" in capfd.readouterr().err
-    assert len(fitted(data, **still)[2].epochs) == 4
 
 
 @pytest.mark.usefixtures("eager")

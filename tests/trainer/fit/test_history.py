@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.tiny_network import build, config
-from tests.trainer.fit.fitting import STILL, Data, close, fitted
+from tests.trainer.fit.fitting import Data, close, fitted
 from tests.trainer.losses.batches import unit
 from trainer.config import TrainConfig
 from trainer.errors import TrainingFailed
@@ -40,7 +40,7 @@ def test_an_alarm_ends_the_stage(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(TrainingFailed, match="collapsed"):
         recorder.record(1, 2, means, unit(6, 2))
     assert capfd.readouterr().err.count("epoch 1/2") == 1
-    assert recorder.selected_weights is None
+    assert recorder.fine_tuned is None
 
 
 def test_numbers_that_are_none_end_the_stage_and_are_no_epoch() -> None:
@@ -58,7 +58,7 @@ class Interrupted(BaseException):
 @pytest.mark.parametrize(
     "values",
     [
-        {"ema": 0.9, "memory": 20, "patience": 9},
+        {"ema": 0.9, "memory": 20},
         {"loss": "contrastive", "hard_classes": 0.5},
         {"loss": "triplet", "ema": 0},
     ],
@@ -137,13 +137,3 @@ def test_a_run_that_was_interrupted_after_the_heads_does_not_fit_them_again(
     assert "resuming after the heads" in capfd.readouterr().err
     assert history.epochs == expected.epochs
     assert close(again.embedder.get_weights(), whole.embedder.get_weights(), 1e-5)
-
-
-@pytest.mark.usefixtures("eager")
-def test_patience_counts_what_came_before_the_interruption(data: Data, tmp_path: Path) -> None:
-    chosen = config(patience=2, **STILL, epochs=4)
-    checkpoint = Checkpoint(tmp_path / "state")
-    stopped = fit(build(chosen), *data, chosen, checkpoint=checkpoint)
-    again = fit(build(chosen), *data, chosen, checkpoint=checkpoint, state=checkpoint.load())
-    assert again.as_rows() == stopped.as_rows()
-    assert len(again.epochs) == 3
