@@ -51,9 +51,10 @@ def test_the_threshold_of_an_older_manifest_counts_as_no_calibration(tiny_store:
 
 
 def test_the_probability_falls_with_the_non_matches_expected() -> None:
-    assert CALIBRATION.probability(0) == pytest.approx(1 / (1 + np.exp(-CALIBRATION.intercept)))
-    assert CALIBRATION.probability(-2) == pytest.approx(1 / (1 + np.exp(1)))
-    assert (CALIBRATION.probability(-np.inf), CALIBRATION.probability(1e9)) == (1, 0)
+    scoring = CALIBRATION.scoring
+    assert scoring.probability(0) == pytest.approx(1 / (1 + np.exp(-CALIBRATION.intercept)))
+    assert scoring.probability(-2) == pytest.approx(1 / (1 + np.exp(1)))
+    assert (scoring.probability(-np.inf), scoring.probability(1e9)) == (1, 0)
 
 
 def test_the_model_id_changes_with_what_can_change_an_embedding() -> None:

@@ -72,7 +72,7 @@ def test_a_changed_model_is_refused(store: Path) -> None:
         (("--backbone", "tiny", "--weights", "w.h5"), "network.weights has no use"),
         (("--backbone", "tiny", "--set", "augment.flip=1"), "augment.flip has no use"),
         (("--backbone", "tiny", "--set", "network.dimension=64"), "tiny/1 has 48 features"),
-        (("--backbone", "tiny", "--config", "configs/emoji.toml"), "epochs has no use"),
+        (("--backbone", "tiny", "--config", "configs/default.toml"), "more have no use"),
     ],
 )
 def test_the_command_ends_with_one_sentence(

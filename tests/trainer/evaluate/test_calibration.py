@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.bundle.scoring import TOP_K
 from tests.support.tiny_model import CALIBRATION
 from trainer.evaluate import calibration
 from trainer.evaluate.calibration import (
     PER_CLASS,
-    TOP_K,
     Pairs,
     calibrate,
     calibration_error,
