@@ -24,6 +24,11 @@ from trainer.publish.frozen import Frozen
 from trainer.publish.pretrained import Pretrained
 from trainer.publish.publication import check_destination, publish
 
+_INSTEAD = (
+    "The adapted features are published instead; --resume --force publishes what was trained as well, "
+    "without activating it."
+)
+
 Strategy = Literal["none", "mirrored", "multi_worker"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
@@ -46,7 +51,7 @@ def train(
     ``trainer.config.head_alone``. Decoded images and such features stay below ``cache`` for the next
     run, and so does this run's state after every epoch until it is published; ``resume`` continues from
     it. All figures are measured on the exported model by the serving code; what is not shown to be at
-    least as good as without training needs ``force``. Raises ``GemelloError``, and ``WorkerDone`` on all
+    least as good as without training needs ``force``, and without it gives way to the adapted features. Raises ``GemelloError``, and ``WorkerDone`` on all
     workers but the first of several.
     """
     devices = replicas.make(strategy)
@@ -78,7 +83,12 @@ def train(
         if not devices.chief:
             raise WorkerDone
         weights = network.embedder.get_weights()
-        bundle = publish(foundation, weights, history, prepared, store, name, force=force)
+        try:
+            bundle = publish(foundation, weights, history, prepared, store, name, force=force)
+        except NotShownBetter as refusal:
+            say(f"{refusal} {_INSTEAD}")
+            history.refuse(str(refusal))
+            return publish(foundation, history.adapted, history, prepared, store, name)
         checkpoint.clear()
         return bundle
 

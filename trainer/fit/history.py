@@ -10,6 +10,7 @@ from trainer.config import TrainConfig
 from trainer.fit import diagnostics
 from trainer.fit.checkpoint import Checkpoint, State, Weights
 from trainer.fit.diagnostics import Epoch
+from trainer.fit.ladder import ADAPTED
 from trainer.fit.steps import Means
 from trainer.fit.validation import Validation
 from trainer.network.features import Floats
@@ -43,6 +44,17 @@ class History:
             "untrained_validation_recall@1": self.untrained,
             "epochs": self.as_rows(),
         }
+
+    def refuse(self, reason: str) -> None:
+        """Have *adapted* published instead of the chosen rung, which was not shown to be better for ``reason``."""
+        self.ladder = [
+            {
+                **rung,
+                "published": rung["name"] == ADAPTED,
+                **({"refused": reason} if rung["published"] else {}),
+            }
+            for rung in self.ladder
+        ]
 
     @property
     def published(self) -> str:

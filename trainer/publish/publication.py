@@ -46,7 +46,7 @@ def publish(
 
     Figures, calibration and report are those of the exported files, measured by the serving code.
     What is clearly worse on the test classes than ``history.adapted``, or was measured on no class, is
-    published with ``force`` alone, and not activated. Raises ``NotShownBetter``.
+    published with ``force`` alone, and not activated; without it nothing is, and ``NotShownBetter`` raised.
     """
     size, preprocessing = foundation.input_size, foundation.preprocessing
     with model_store.staging(store, name) as folder:
@@ -71,9 +71,7 @@ def publish(
         retrieval = measure_retrieval(encoder, untrained, data.splits["test"])
         problem = _problem(retrieval, history)
         if problem and not force:
-            raise NotShownBetter(
-                f"{problem} Nothing was published; --resume --force publishes it without activating it."
-            )
+            raise NotShownBetter(problem)
         calibration = measure_calibration(
             encoder, data.splits["validation"], retrieval, foundation.config.seed
         )

@@ -16,8 +16,8 @@ class Report:
     the titles of the two. ``history`` has a mapping per epoch with any of the keys ``loss``,
     ``active``, ``distance``, ``spread``, ``rank`` and ``recall``; None is a gap.
     ``untrained_recall`` is the untrained backbone's recall on the same validation classes.
-    ``ladder`` has a mapping per rung: its ``name``, whether it is ``published``, and, where it was measured,
-    value, low and high of ``recall@1`` and ``map@r`` on the validation classes.
+    ``ladder`` has a mapping per rung: its ``name``, whether it is ``published``, why it was ``refused`` if it
+    was, and, where it was measured, value, low and high of ``recall@1`` and ``map@r`` on the validation classes.
     ``data`` may hold ``counts``, ``bad`` (file → reason) and ``duplicates`` (sentences); its other
     keys, ``config`` and ``model`` are shown as they are. ``comparison`` words the page as one of
     two models side by side, not as one of a training's success.

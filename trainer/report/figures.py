@@ -59,12 +59,16 @@ def _cell(interval: Interval) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class RungRow:
-    """A state of the network that was compared on the validation classes; dashes where it could not be."""
+    """A state of the network that was compared on the validation classes; dashes where it could not be.
+
+    ``refused`` says why it was chosen, but is not published; as a rule it is empty.
+    """
 
     name: str
     recall: tuple[str, str]
     average_precision: tuple[str, str]
     published: bool
+    refused: str
 
 
 def ladder_rows(report: Report) -> list[RungRow]:
@@ -75,6 +79,7 @@ def ladder_rows(report: Report) -> list[RungRow]:
             _measured(rung.get("recall@1")),
             _measured(rung.get("map@r")),
             bool(rung["published"]),
+            str(rung.get("refused", "")),
         )
         for rung in report.ladder
     ]

@@ -1,6 +1,9 @@
 """What is published, what needs force, and what is activated; a tiny backbone."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -42,39 +45,54 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def worse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trained head is chosen, and finds nothing on the test classes."""
+    """The trained head is chosen, and finds nothing on the test classes; what is measured instead of it does."""
     monkeypatch.setattr(ladder, "choose", lambda rungs: rungs[-1])
+    trained = cycle([True, False])
 
     def nothing(*arguments: Any) -> Retrieval:
         found = measure_retrieval(*arguments)
         assert found is not None
-        return Retrieval(without_a_hit(found.trained), found.untrained)
+        return replace(found, trained=without_a_hit(found.trained)) if next(trained) else found
 
     monkeypatch.setattr(publication, "measure_retrieval", nothing)
 
 
 def without_a_hit(measured: Measurement) -> Measurement:
-    from dataclasses import replace
-
     zeros = np.zeros_like(measured.average_precision)
     return replace(measured, ranks=measured.ranks + 1000, average_precision=zeros)
 
 
 @pytest.mark.usefixtures("worse")
-def test_a_model_that_is_clearly_worse_needs_force_and_does_not_serve(
-    data: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_is_clearly_worse_gives_way_to_the_adapted_features(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     store = data.parent / "store"
-    with pytest.raises(NotShownBetter, match=r"worse than without training \(recall@1 0\.000 <"):
-        run(data)
-    assert model_store.list_models(store) == []
+    assert run(data) == "mine/1"
+    assert model_store.active_version(store, "mine") == "1"
+    said = " ".join(capfd.readouterr().err.split())
+    assert re.search(r"worse than without training \(recall@1 0\.000 < .* published instead", said)
+    bundle = model_store.resolve(store, "mine/1")
+    rungs = {rung["name"]: rung for rung in bundle.manifest.training["history"]["ladder"]}
+    assert [name for name, rung in rungs.items() if rung["published"]] == [ladder.ADAPTED]
+    assert "recall@1 0.000 <" in rungs[ladder.HEAD]["refused"]
+    assert "recall@1 0.000 &lt;" in (bundle.path / "report" / "index.html").read_text()
+    figures = bundle.manifest.evaluation
+    assert figures is not None and figures.untrained is not None
+    assert figures.metrics["recall@1"] == pytest.approx(figures.untrained["recall@1"], abs=0.03)
     # What was trained is not lost: it is taken up where it ended.
     monkeypatch.setattr(
         "trainer.fit.training.fit_heads", lambda *_: pytest.fail("fitted once more")
     )
-    assert run(data, force=True, resume=True) == "mine/1"
-    assert model_store.list_models(store) == ["mine/1"]
-    assert not (store / "mine" / "active").exists()
+    assert run(data, force=True, resume=True) == "mine/2"
+    assert model_store.active_version(store, "mine") == "1"
+
+
+def test_what_is_worse_and_forced_does_not_serve(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "_problem", lambda *_: "It is worse.")
+    assert run(data, force=True) == "mine/1"
+    assert not (data.parent / "store" / "mine" / "active").exists()
 
 
 @pytest.mark.usefixtures("worse")
