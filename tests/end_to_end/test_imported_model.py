@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.bundle.encoder import Encoder
-from app.bundle.model_store import Bundle, list_models, resolve
+from app.bundle.model_store import Bundle, resolve
 from app.bundle.openvino import OpenVinoEncoder
 from app.bundle.runtimes import load_encoder
 from app.config import Settings
@@ -176,18 +176,22 @@ def test_another_run_with_other_options_embeds_nothing_again(
     assert set(embedded) == {second.manifest.model_id}, "only what is published is measured"
 
 
-def test_a_model_that_is_not_better_is_refused_as_any_other(
+def test_a_head_that_is_not_better_gives_way_as_any_other(
     place: Place, trained: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.publish.publication._problem", lambda *_: "It is worse.")
-    before = list_models(place.store)
-    done = place.train()
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1].startswith("gemello: It is worse. Nothing was published;")
-    assert list_models(place.store) == before
+    monkeypatch.setattr("trainer.fit.ladder.choose", lambda rungs: rungs[-1])
+    monkeypatch.setattr(
+        "trainer.publish.publication._problem",
+        lambda _, history: None if history.published == "adapted" else "It is worse.",
+    )
+    instead = place.trained()
+    ladder = {rung["name"]: rung for rung in instead.manifest.training["history"]["ladder"]}
+    assert ladder["head"]["refused"] == "It is worse."
+    assert ladder["adapted"]["published"]
     forced = place.train("--resume", "--force")
     assert forced.returncode == 0, forced.stderr
-    assert f"not activated: mine stays at version {trained.manifest.version}" in forced.stdout
+    assert "resuming after the heads" in forced.stderr
+    assert f"not activated: mine stays at version {instead.manifest.version}" in forced.stdout
 
 
 def test_a_model_that_was_trained_here_can_be_trained_on(place: Place, trained: Bundle) -> None:
