@@ -13,13 +13,12 @@ from PIL import Image
 
 from benchmarks.default_model.edited_copies import EDITS, edited, open_original
 from benchmarks.default_model.sources import Sources
+from examples.default_model.fetch import NO_KINDS, is_trained
 from gemello.image_folder import image_files, label_of
 
 # Longer side from which on a picture is edited.
 _LEAST = 96
 _THINGS_OF_A_KIND = 25
-# One is of no kind, and the other has the faces of another kind once more.
-_NO_KINDS = ("BACKGROUND_Google", "Faces_easy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +153,15 @@ def clothes(name: str, where: Sources) -> Check:
 
 
 def things(name: str, where: Sources, seed: int) -> Check:
-    """Few photographs of each of a hundred kinds of things and animals, each searched in all the others.
+    """Few photographs of each kind of things and animals that is not trained on, each searched in all the others.
 
     Li, Andreeto, Ranzato & Perona, "Caltech 101", https://doi.org/10.22002/D1.20086.
     """
     root = where.things / "101_ObjectCategories"
     drawn = _few_of_each_folder(root, _THINGS_OF_A_KIND, np.random.default_rng(seed))
     kinds = [Picture(path, path.parent.name) for path in drawn]
-    return Check(name, [picture for picture in kinds if picture.label not in _NO_KINDS])
+    asked = [p for p in kinds if p.label not in NO_KINDS and not is_trained(p.label)]
+    return Check(name, asked)
 
 
 def _few_of_each_folder(root: Path, each: int, rng: np.random.Generator) -> list[Path]:

@@ -3,8 +3,8 @@
     .venv/bin/python examples/default_model/fetch.py [--from FOLDER]
 
 Needs the npm client for the emoji, Debian's apt-get and dpkg-deb for the other packages, and the
-clone of GroceryStoreDataset that README.md beside this names; ``--from`` takes a folder that has the
-packages' .tgz and .deb files. Writes below ``examples/default_model/data``:
+clones of GroceryStoreDataset and Homework2-Caltech101 that README.md beside this names; ``--from`` takes a
+folder that has the packages' .tgz and .deb files. Writes below ``examples/default_model/data``:
 
     train.csv                                          what to train, validate and test on
     train/emoji/CLASS/*, train/clipart/*               to train on
@@ -45,6 +45,10 @@ STAMP_FOLDERS = (
 DRAWN = ("town/flags/", "town/roadsigns/")
 # What is to be seen of photographs before a model is published: none of these is checked with.
 GROCERY = "test/grocery/dataset/val"
+# Half of its kinds are trained on, with so many photographs of each; the other half is checked with.
+THINGS, THINGS_OF_A_KIND = "test/things/101_ObjectCategories", 30
+# One is of no kind, and the other has the faces of another kind once more.
+NO_KINDS = ("BACKGROUND_Google", "Faces_easy")
 # Side at which pictures are compared, and the least standard deviation (0–255) of a channel of one
 # with content.
 SIDE, PLAIN = 256, 8
@@ -63,6 +67,11 @@ def is_validation(key: str) -> bool:
 def is_test(path: str) -> bool:
     """A fifth of the clip art, by its path inside the package."""
     return digest(path) % 5 == 0
+
+
+def is_trained(kind: str) -> bool:
+    """Half of the kinds of things."""
+    return kind not in NO_KINDS and digest(kind) % 2 == 0
 
 
 def run(command: list[str], folder: Path, purpose: str) -> None:
@@ -171,29 +180,44 @@ def lay_out_emoji(folder: Path | None, scratch: Path, data: Path) -> None:
         shutil.move(scratch / "emoji" / part, data / part / "emoji")
 
 
-def groceries(data: Path) -> list[str]:
-    """Paths below ``data`` of the photographs to validate with."""
-    found = sorted(path.relative_to(data).as_posix() for path in (data / GROCERY).rglob("*.jpg"))
-    if not found:
-        sys.exit(
-            f"{data / GROCERY} has no photographs; clone GroceryStoreDataset first: see README.md."
-        )
-    return found
+def photographed(data: Path, folder: str, clone: str) -> list[Path]:
+    """Paths relative to ``data`` of the photographs in ``folder``, which are in the clone of that name."""
+    paths = sorted(path.relative_to(data) for path in (data / folder).rglob("*.jpg"))
+    if not paths:
+        sys.exit(f"{data / folder} has no photographs; clone {clone} first: see README.md.")
+    return paths
 
 
-def write_csv(data: Path, clipart: Iterable[str], groceries: Iterable[str]) -> dict[str, int]:
+def few_of_each_kind(paths: Iterable[Path]) -> list[Path]:
+    """The photographs of things to train on, by a hash of their names."""
+    by_kind: dict[str, list[Path]] = {}
+    for path in sorted(paths, key=lambda path: digest(f"{path.parent.name}/{path.name}")):
+        by_kind.setdefault(path.parent.name, []).append(path)
+    return sorted(
+        path
+        for kind, members in by_kind.items()
+        if is_trained(kind)
+        for path in members[:THINGS_OF_A_KIND]
+    )
+
+
+def write_csv(
+    data: Path, clipart: Iterable[str], groceries: Iterable[Path], things: Iterable[Path]
+) -> dict[str, int]:
     """``train.csv`` below ``data``; returns the number of images of each kind and split.
 
-    Renderings of one emoji are a class; each drawing is a class of its own. No photograph is trained on, but
-    some validate, so that what is published is good for those too. The symbols that are checked with
-    are the test classes, so that the bundle's report and calibration have some.
+    Renderings of one emoji are a class, and photographs of one kind of things; each drawing is a class of its
+    own. The groceries validate, so that what is published is good for photographs of a kind that was not
+    trained on, too. The symbols that are checked with are the test classes, so that the bundle's report and
+    calibration have some.
     """
     rows = [
         (path, path.parent.name, "validation" if is_validation(path.parent.name) else "train")
         for path in sorted((data / "train" / "emoji").glob("*/*"))
     ]
     rows += [(data / "train" / "clipart" / path, f"clip/{path}", "train") for path in clipart]
-    rows += [(path, path.parent.name, "validation") for path in map(data.joinpath, groceries)]
+    rows += [(data / path, path.parent.name, "train") for path in things]
+    rows += [(data / path, path.parent.name, "validation") for path in groceries]
     tested = sorted((data / "test" / "emoji").glob("*/*/*"))
     rows += [(path, path.parent.name, "test") for path in tested]
     counts: dict[str, int] = {}
@@ -211,7 +235,8 @@ def write_csv(data: Path, clipart: Iterable[str], groceries: Iterable[str]) -> d
 def prepare(folder: Path | None, data: Path) -> dict[str, int]:
     """Lay everything out beside ``data``, then put it in place; returns numbers of images."""
     data.mkdir(parents=True, exist_ok=True)
-    photographed = groceries(data)
+    groceries = photographed(data, GROCERY, "GroceryStoreDataset")
+    things = few_of_each_kind(photographed(data, THINGS, "Homework2-Caltech101"))
     with tempfile.TemporaryDirectory(dir=data.parent, prefix=".staging-") as name:
         scratch, new = Path(name), Path(name) / "new"
         for part in ("train", "test"):
@@ -224,7 +249,7 @@ def prepare(folder: Path | None, data: Path) -> dict[str, int]:
         stamps = unpack(STAMPS, folder, scratch)
         photos = photographs(stamps)
         copy(stamps, photos, new / "test" / "stamps")
-        counts = write_csv(new, train, photographed)
+        counts = write_csv(new, train, groceries, things)
         for path in ("train.csv", "train", "test/emoji", "test/clipart", "test/stamps"):
             _replace(new / path, data / path)
     return {**counts, "clipart to test": len(held_out), "photographs to test": len(photos)}

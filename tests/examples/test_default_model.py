@@ -32,6 +32,14 @@ def put(path: Path, data: bytes) -> Path:
     return path
 
 
+def put_photographs(data: Path, fetch: ModuleType) -> None:
+    """One grocery, and things of two kinds: the one is trained on, the other is not."""
+    put(data / fetch.GROCERY / "Vegetables" / "Carrots" / "1.jpg", encode(photo()))
+    for kind in ("ant", "lamp"):
+        for number in range(fetch.THINGS_OF_A_KIND + 2):
+            put(data / fetch.THINGS / kind / f"{number:02d}.jpg", encode(photo(number, 8, 8)))
+
+
 @pytest.fixture
 def packages(tmp_path: Path, fetch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of packages whose pictures are drawn here, with a dpkg-deb that copies folders."""
@@ -82,11 +90,16 @@ def test_what_is_trained_on_and_what_is_held_out(
     fetch: ModuleType, packages: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
-    carrot = put(data / fetch.GROCERY / "Vegetables" / "Carrots" / "1.jpg", encode(photo()))
+    put_photographs(data, fetch)
     counts = fetch.prepare(packages, data)
     records = read_data(data / "train.csv")
-    assert records.pop(records.index(Record(carrot, "Carrots", "validation")))
     assert all(record.path.is_file() for record in records)
+    carrot = data / fetch.GROCERY / "Vegetables" / "Carrots" / "1.jpg"
+    assert records.pop(records.index(Record(carrot, "Carrots", "validation")))
+    ants = [record for record in records if record.label == "ant"]
+    assert {(a.path.parent, a.split) for a in ants} == {(data / fetch.THINGS / "ant", "train")}
+    assert len(ants) == fetch.THINGS_OF_A_KIND
+    records = [record for record in records if record not in ants]
     listed = {record.path.resolve() for record in records}
     assert listed == {
         path.resolve() for part in ("train", "test/emoji") for path in (data / part).rglob("*.*")
@@ -123,10 +136,12 @@ def test_what_is_trained_on_and_what_is_held_out(
             for split in ("train", "validation", "test")
         },
         "clipart to train": len(trained),
+        "things to train": len(ants),
         "grocery to validation": 1,
         "clipart to test": len(tested),
         "photographs to test": 1,
     }
+    assert not any("lamp" in record.path.parts for record in records)
     assert len(of_split(records, "train")) == counts["emoji to train"] + len(trained)
     with (data / "train.csv").open(newline="") as stream:
         assert next(csv.reader(stream)) == ["path", "label", "split"]
@@ -136,7 +151,7 @@ def test_a_second_run_gives_the_same_and_leaves_other_files_alone(
     fetch: ModuleType, packages: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
-    put(data / fetch.GROCERY / "Fruit" / "Kiwi" / "1.jpg", encode(photo()))
+    put_photographs(data, fetch)
     fetch.prepare(packages, data)
     first = laid_out(data)
     put(data / "test" / "grocery" / "dataset" / "a.jpg", b"mine")
@@ -174,6 +189,9 @@ def test_missing_packages_are_named(tmp_path: Path, fetch: ModuleType) -> None:
     with pytest.raises(SystemExit, match="photographs; clone GroceryStoreDataset first"):
         fetch.prepare(tmp_path, tmp_path / "data")
     put(tmp_path / "data" / fetch.GROCERY / "Fruit" / "Kiwi" / "1.jpg", b"")
+    with pytest.raises(SystemExit, match="photographs; clone Homework2-Caltech101 first"):
+        fetch.prepare(tmp_path, tmp_path / "data")
+    put(tmp_path / "data" / fetch.THINGS / "ant" / "1.jpg", b"")
     with pytest.raises(SystemExit, match=r"emoji-datasource-google-16\.0\.0\.tgz"):
         fetch.prepare(tmp_path, tmp_path / "data")
     assert not list(tmp_path.glob(".staging-*"))
