@@ -114,7 +114,7 @@ def test_the_shipped_model_can_be_had_at_other_sizes(tmp_path: Path) -> None:
     assert (baseline.input_size, larger.input_size) == (own + 32, own + 32)
     assert larger.dimension == bundle.manifest.dimension
     # Three depths of the backbone.
-    assert baseline.dimension == 1280 + 320 + 192
+    assert baseline.dimension == 1280 + 352 + 208
     vectors = larger.embed(images(own + 32))
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(8), abs=1e-4)
     # The same pictures, seen larger, stay near what they were.
