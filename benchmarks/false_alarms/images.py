@@ -63,6 +63,7 @@ class Vectoriser:
                 (vectors,) = embed([self._encoder], [pictures[place] for place in missing], advance)
             self._known.update(zip((keys[place] for place in missing), vectors, strict=True))
             if self._path:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
                 names = list(self._known)
                 np.savez(self._path, keys=names, vectors=np.stack([self._known[n] for n in names]))
         return Images(
