@@ -1,6 +1,7 @@
 """OpenVINO: the default runtime, made for inference on CPUs."""
 
 import threading
+from functools import cache
 
 import numpy as np
 import openvino as ov
@@ -9,6 +10,16 @@ from app.bundle.encoder import BundleEncoder, Precision, Vectors, graph_path
 from app.bundle.model_store import Bundle
 from app.errors import RuntimeUnavailable
 from app.images.prepare import Pixels
+
+
+@cache
+def _core() -> ov.Core:
+    """The only one of this process, so that what it loads to run models stays loaded.
+
+    On CPUs with AMX that gives the thread that loads it another stack for signal handlers, and frees the stack together
+    with its last model, in whichever thread that happens: the next SIGTERM was a segmentation fault.
+    """
+    return ov.Core()
 
 
 class OpenVinoEncoder(BundleEncoder):
@@ -26,11 +37,10 @@ class OpenVinoEncoder(BundleEncoder):
             "INFERENCE_NUM_THREADS": threads,
         }
         try:
-            core = ov.Core()
-            model = core.read_model(graph_path(bundle, "openvino"))
+            model = _core().read_model(graph_path(bundle, "openvino"))
             # A graph of another maker may take one image and no more.
             self._single = model.input(0).get_partial_shape()[0].is_static
-            self._request = core.compile_model(model, "CPU", config).create_infer_request()
+            self._request = _core().compile_model(model, "CPU", config).create_infer_request()
         except RuntimeError as exc:
             raise RuntimeUnavailable("openvino", str(exc).strip().splitlines()[-1]) from exc
         # One request holds one set of buffers; callers take turns, and a batch fills the cores.

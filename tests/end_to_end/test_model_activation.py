@@ -1,6 +1,7 @@
 """Another model takes over: without a gap, without a mixed answer, through a ``kill -9``."""
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -234,3 +235,22 @@ def test_a_kill_in_the_middle_is_survived_and_the_job_ends(both: Settings, store
         assert (job["state"], job["done"]) == ("succeeded", 400)
         assert check_unmixed(search(client)) == "2"
         assert search(client)["total"] == 400
+
+
+def test_a_service_that_changed_its_model_stops_when_it_is_told_to(
+    both: Settings, store: Path
+) -> None:
+    environment = {
+        "GEMELLO_DATA_DIR": str(both.data_dir),
+        "GEMELLO_MODEL_STORE": str(store),
+        "GEMELLO_MODEL": "tiny/1",
+        "GEMELLO_SAMPLE_GALLERY": "0",
+    }
+    with (
+        in_process(environment) as (process, url),
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        fill(client, 4)
+        finished(client, activate(client, "2"))
+        process.terminate()
+        assert process.wait(timeout=30) in (0, -signal.SIGTERM)

@@ -1,6 +1,7 @@
 """A real server on a real port, in a thread of its own or in a process of its own."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -58,7 +59,10 @@ def in_thread(settings: Settings) -> Iterator[httpx.Client]:
 def in_process(
     environment: dict[str, str], log: int | IO[bytes] = subprocess.DEVNULL
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run ``gemello serve`` as a user would; yields the process and its address once ready."""
+    """Run ``gemello serve`` as a user would; yields the process and its address once ready.
+
+    It is told to end at the end, and has to end by that, not by a crash.
+    """
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "gemello", "serve"],
@@ -73,7 +77,8 @@ def in_process(
         yield process, url
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        status = process.wait(timeout=30)
+    assert status in (0, -signal.SIGTERM, -signal.SIGKILL), f"the server ended with {status}"
 
 
 def clean_environment() -> dict[str, str]:
