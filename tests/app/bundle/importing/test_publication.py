@@ -14,7 +14,7 @@ from app.bundle.manifest import Backbone
 from app.bundle.model_store import list_models, resolve, sha256_file
 from app.bundle.runtimes import load_encoder
 from app.errors import ModelFileRefused, ParameterInvalid
-from tests.support import onnx_files
+from tests.support import graphs, onnx_files
 from tests.support.onnx_files import FEATURES, convolution, floats, images, kernels, pooling, save
 
 FACTS = Facts(scaling=scaling([0.5], [0.25]), resize="crop", licence="Apache-2.0")
@@ -92,7 +92,7 @@ def test_a_linear_map_can_stand_at_its_end(store: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     matrix = rng.standard_normal((FEATURES, 6)).astype(np.float32)
     linear = LinearMap(matrix, np.zeros(6, np.float32))
-    found = ov.Core().compile_model(append(graph, linear), "CPU")([PIXELS])[0]
+    found = graphs.run(append(graph, linear), PIXELS)
     assert np.allclose(found, linear(load_encoder(bundle).embed(PIXELS)), atol=1e-4)
 
 

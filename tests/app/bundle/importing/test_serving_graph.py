@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import pytest
 from onnx import TensorProto, helper
 
@@ -11,7 +10,7 @@ from app.bundle.importing.scaling import Scaling, scaling
 from app.bundle.importing.serving_graph import ServingGraph, serving_graph
 from app.bundle.importing.source import read_source
 from app.errors import ModelFileRefused
-from tests.support import onnx_files
+from tests.support import graphs, onnx_files
 from tests.support.onnx_files import FEATURES, convolution, floats, images, kernels, pooling, save
 
 HALF = scaling([0.5], [0.25])
@@ -28,8 +27,7 @@ def made(
 
 
 def embedded(serving: ServingGraph, pixels: np.ndarray = PIXELS) -> np.ndarray:
-    compiled = ov.Core().compile_model(serving.graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return np.array(compiled([pixels])[0])
+    return graphs.run(serving.graph, pixels)
 
 
 def refused(path: Path, **options: object) -> str:
