@@ -137,7 +137,7 @@ def test_ctrl_c_is_one_sentence_and_publishes_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path)
     process = home.start()
     said = home.interrupt(process, 1, signal.SIGINT)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     assert "Traceback" not in said
     sentences = [line for line in said.splitlines() if line.startswith("gemello: ")]
     assert sentences == [said.splitlines()[-1]]
