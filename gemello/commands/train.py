@@ -1,5 +1,6 @@
 """``gemello train DATA --name NAME``: a folder of images in, a published model out."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -117,5 +118,7 @@ def register(app: typer.Typer) -> None:
                 "gemello: interrupted; run the same command with --resume to continue after "
                 "the last finished epoch.\n"
             )
-            raise SystemExit(130) from None
+            sys.stderr.flush()
+            # Not by SystemExit: TensorFlow's threads are still at work, and abort a process that takes itself down.
+            os._exit(130)
         show_published(bundle, as_json)
