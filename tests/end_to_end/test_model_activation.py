@@ -211,16 +211,19 @@ def test_searches_and_writes_go_on_while_models_change(server: httpx.Client) -> 
     assert {r["id"] for r in whole["results"]} == {i["id"] for i in listed["images"]}
 
 
-@pytest.mark.slow
-def test_a_kill_in_the_middle_is_survived_and_the_job_ends(both: Settings, store: Path) -> None:
-    environment = {
+def _environment(both: Settings, store: Path) -> dict[str, str]:
+    return {
         "GEMELLO_DATA_DIR": str(both.data_dir),
         "GEMELLO_MODEL_STORE": str(store),
         "GEMELLO_MODEL": "tiny/1",
         "GEMELLO_SAMPLE_GALLERY": "0",
     }
+
+
+@pytest.mark.slow
+def test_a_kill_in_the_middle_is_survived_and_the_job_ends(both: Settings, store: Path) -> None:
     with (
-        in_process(environment) as (process, url),
+        in_process(_environment(both, store)) as (process, url),
         httpx.Client(base_url=url, timeout=30) as client,
     ):
         fill(client, 400)
@@ -229,7 +232,10 @@ def test_a_kill_in_the_middle_is_survived_and_the_job_ends(both: Settings, store
         while client.get(f"/jobs/{job_id}").json()["done"] == 0:
             assert time.monotonic() < deadline
         process.kill()
-    with in_process(environment) as (_, url), httpx.Client(base_url=url, timeout=30) as client:
+    with (
+        in_process(_environment(both, store)) as (_, url),
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
         assert check_unmixed(search(client)) in ("1", "2")
         job = finished(client, job_id)
         assert (job["state"], job["done"]) == ("succeeded", 400)
@@ -240,14 +246,8 @@ def test_a_kill_in_the_middle_is_survived_and_the_job_ends(both: Settings, store
 def test_a_service_that_changed_its_model_stops_when_it_is_told_to(
     both: Settings, store: Path
 ) -> None:
-    environment = {
-        "GEMELLO_DATA_DIR": str(both.data_dir),
-        "GEMELLO_MODEL_STORE": str(store),
-        "GEMELLO_MODEL": "tiny/1",
-        "GEMELLO_SAMPLE_GALLERY": "0",
-    }
     with (
-        in_process(environment) as (process, url),
+        in_process(_environment(both, store)) as (process, url),
         httpx.Client(base_url=url, timeout=30) as client,
     ):
         fill(client, 4)
