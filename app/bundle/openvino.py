@@ -16,8 +16,8 @@ from app.images.prepare import Pixels
 def _core() -> ov.Core:
     """The only one of this process, so that what it loads to run models stays loaded.
 
-    On CPUs with AMX that gives the thread that loads it another stack for signal handlers, and frees the stack together
-    with its last model, in whichever thread that happens: the next SIGTERM was a segmentation fault.
+    On Linux that gives the thread that loads it another stack for signal handlers, and frees the stack together with its
+    last model, in whichever thread that happens: the next SIGTERM was a segmentation fault.
     """
     return ov.Core()
 

@@ -119,6 +119,6 @@ def register(app: typer.Typer) -> None:
                 "the last finished epoch.\n"
             )
             sys.stderr.flush()
-            # Not by SystemExit: TensorFlow's threads are still at work, and abort a process that takes itself down.
+            # Not by SystemExit: TensorFlow's threads are still at work while the interpreter would take itself down.
             os._exit(130)
         show_published(bundle, as_json)
