@@ -1,6 +1,6 @@
 # One door for everything. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help serve setup setup-train setup-dev bench-setup test test-slow test-container test-browser check format docs lock clean
+.PHONY: help serve setup setup-train setup-dev bench-setup test test-slow test-container test-browser check format docs sbom audit lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,6 +29,11 @@ bench-setup: .venv-bench/.installed  ## make .venv-bench with the peer of benchm
 .venv-bench/.installed: requirements/bench.txt
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r $<
+	@touch $@
+
+.venv-audit/.installed: requirements/audit.txt
+	test -x .venv-audit/bin/python || $(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
 # Many tests start a process of their own and wait for it, so that one more than there are cores is faster.
@@ -61,6 +66,12 @@ format: setup-dev  ## format the code
 docs: setup-dev  ## write docs/settings.md and docs/openapi.json from the code
 	$(BIN)/python docs/generate.py
 
+sbom: .venv-audit/.installed  ## write sbom.json: what the service is made of (CycloneDX)
+	.venv-audit/bin/cyclonedx-py requirements requirements/serve.txt --pyproject pyproject.toml --output-reproducible --output-file sbom.json
+
+audit: .venv-audit/.installed  ## ask PyPI what is known against it (needs the network)
+	.venv-audit/bin/pip-audit --requirement requirements/serve.txt --disable-pip --require-hashes --strict
+
 # openvino-telemetry reports usage to its makers; a self-hosted service must not, and needs it not.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-emit-package openvino-telemetry --custom-compile-command 'make lock'
 lock: setup-dev  ## bring the lock files up to date
@@ -68,7 +79,8 @@ lock: setup-dev  ## bring the lock files up to date
 	$(LOCK) pyproject.toml --group train --constraint requirements/serve.txt --output-file requirements/train.txt
 	$(LOCK) pyproject.toml --group dev --constraint requirements/train.txt --output-file requirements/dev.txt
 	$(LOCK) --group bench --constraint requirements/train.txt $(PIP_FIND_LINKS:%=--find-links %) --output-file requirements/bench.txt
+	$(LOCK) --group audit --output-file requirements/audit.txt
 	echo hatchling | $(LOCK) - --constraint requirements/dev.txt --output-file requirements/build.txt
 
 clean:  ## remove what was made here, but no data and no models
-	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-bench .venv-audit .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
