@@ -1,6 +1,6 @@
 # One door for everything. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help serve setup setup-train setup-dev bench-setup test test-slow test-container test-browser check format docs sbom audit lock clean
+.PHONY: help serve setup setup-train setup-dev bench-setup test test-slow test-faults test-container test-browser check format docs sbom audit lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -46,6 +46,9 @@ test: check  ## run every check and test, but those that are slow by nature
 test-slow: setup-dev  ## run what kills processes and trains at length, and the API on the stores in memory
 	$(PYTEST) -m slow
 	$(PYTEST) -m "not slow" --store memory tests/app/api tests/app/gallery
+
+test-faults: setup-dev  ## the faults of tests/faults at length, their figures printed (an hour)
+	$(BIN)/python -m pytest -m slow --times 10 --timeout 7200 --capture no tests/faults
 
 test-container: setup-dev  ## build the container and use it (needs a Docker engine)
 	$(BIN)/python -m pytest tests/container --override-ini addopts=

@@ -18,6 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="local",
         help="what servers that run in a thread keep their galleries in",
     )
+    parser.addoption(
+        "--times", type=int, default=1, help="how many times as long tests/faults try each fault"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
