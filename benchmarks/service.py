@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +88,8 @@ def serving(checkout: Path, data: Path) -> Iterator[int]:
 
 def _ready(port: int) -> bool:
     try:
-        return ask(http.client.HTTPConnection("127.0.0.1", port), "GET", "/health") == 200
+        with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+            return ask(connection, "GET", "/health") == 200
     except OSError:
         return False
 
@@ -110,24 +111,27 @@ def ask(
 
 def load(port: int, clients: int, seconds: float) -> Round:
     """Search with so many callers at once, each as soon as it has its answer."""
-    images, took = photographs(20), list[float]()
+    images, took, refused = photographs(20), list[float](), set[int]()
     until = time.monotonic() + seconds
 
     def call(first: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        number = first
-        while time.monotonic() < until:
-            start = time.perf_counter()
-            if ask(connection, "POST", "/search", images[number % len(images)]) != 200:
-                sys.exit("a search failed")
-            took.append(time.perf_counter() - start)
-            number += 1
+        with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+            number = first
+            while time.monotonic() < until:
+                start = time.perf_counter()
+                status = ask(connection, "POST", "/search", images[number % len(images)])
+                took.append(time.perf_counter() - start)
+                if status != http.client.OK:
+                    refused.add(status)
+                number += 1
 
     threads = [threading.Thread(target=call, args=(first,)) for first in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if refused:
+        sys.exit(f"searches were answered with {refused}")
     milliseconds = np.array(took) * 1000
     return Round(
         len(took) / seconds,
