@@ -1,8 +1,10 @@
 """Whom to count a caller as."""
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def network_of(host: str) -> str:
     """Return what one caller cannot change at will: an IPv4 address, or the first half of an IPv6 one.
 

@@ -7,6 +7,7 @@ kept from pages by the browser (CORS).
 """
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -31,7 +32,7 @@ class Origins:
         # A page that has a name point here has no key.
         guarded = settings.read_key is not None and settings.write_key is not None
         self._any_host = guarded or "*" in settings.allowed_host_names
-        self._hosts = {*settings.allowed_host_names, settings.host.lower()}
+        self._hosts = frozenset({*settings.allowed_host_names, settings.host.lower()})
         self._origins = frozenset(settings.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +67,8 @@ class Origins:
         return origin is not None and origin.lower().partition("://")[2] != host.lower()
 
 
-def is_allowed_host(host: str, allowed: set[str]) -> bool:
+@lru_cache(maxsize=1024)
+def is_allowed_host(host: str, allowed: frozenset[str]) -> bool:
     """Whether a ``Host`` header is one of ``allowed``, a loopback name, or an address.
 
     An address in place of a name cannot be made to point elsewhere. HTTP/1.0 has no such header.

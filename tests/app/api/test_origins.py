@@ -29,7 +29,7 @@ from tests.support.serving import in_thread
     ],
 )
 def test_loopback_names_addresses_and_what_the_setting_names_are_allowed(host: str) -> None:
-    assert is_allowed_host(host, {"images.example"})
+    assert is_allowed_host(host, frozenset({"images.example"}))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_loopback_names_addresses_and_what_the_setting_names_are_allowed(host: s
     ],
 )
 def test_every_other_host_is_not(host: str) -> None:
-    assert not is_allowed_host(host, {"images.example"})
+    assert not is_allowed_host(host, frozenset({"images.example"}))
 
 
 def with_host(server: httpx.Client, host: str) -> tuple[int, str]:
