@@ -11,7 +11,7 @@ from app.api.errors import TooManyWrongKeys
 
 # Different wrong keys that an address may try; each further one doubles the wait.
 _FREE = 10
-_LONGEST_S = 60
+_SHORTEST_S, _LONGEST_S = 1.0, 60.0
 # Wrong keys that may be tried again and again: those of programs that were given an old one.
 _REPEATED = 8
 _FORGET_S = 600.0
@@ -58,7 +58,7 @@ class Guesses:
             caller.last = now
             beyond = caller.wrong - _FREE
             if beyond >= 0:
-                caller.until = now + min(_LONGEST_S, 2.0 ** min(beyond, 10))
+                caller.until = now + min(_LONGEST_S, _SHORTEST_S * 2 ** min(beyond, 10))
 
     def _caller(self, address: str) -> _Caller:
         caller = self._callers.setdefault(address, _Caller())
