@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     write_key: SecretStr | None = Field(
         None, description="Key asked of callers that change the gallery; it may read, too."
     )
+    allowed_hosts: str = Field(
+        "",
+        description="Names that the service is reached by, separated by commas, as in "
+        "`images.example`; `*` means any. Addresses and `localhost` always work, and every name where both "
+        "keys are set; without them a web page could have a name of its own point here.",
+    )
     cors_origins: str = Field(
         "",
         description="Web pages of other addresses that may call the service from a browser, "
@@ -133,6 +139,14 @@ class Settings(BaseSettings):
     )
 
     @property
+    def allowed_host_names(self) -> list[str]:
+        return [name.lower() for name in _separated(self.allowed_hosts)]
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        return _separated(self.cors_origins)
+
+    @property
     def image_limits(self) -> ImageLimits:
         return ImageLimits(self.max_image_bytes, self.max_image_pixels, self.max_jpeg_scans)
 
@@ -172,6 +186,10 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
         variable = f"{PREFIX}{str(problem['loc'][0]).upper()}"
         shown = "a secret" if variable.endswith("_KEY") else repr(problem["input"])
         raise SettingsError(f"{variable}={shown}: {problem['msg']}.") from exc
+
+
+def _separated(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _is_loopback(host: str) -> bool:

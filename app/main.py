@@ -15,6 +15,7 @@ from app.api.context import RequestContext
 from app.api.handlers import add_error_handlers
 from app.api.limits import RequestLimits
 from app.api.openapi import describe
+from app.api.origins import Origins
 from app.api.routes import adding, duplicates, gallery, health, images, jobs, models, search
 from app.config import Settings
 from app.service import OpenStores, Service
@@ -44,6 +45,9 @@ def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
         summary="Find the images in your gallery that are most like one.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        # FastAPI's own pages load their scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.service = service
     for router in (
@@ -59,16 +63,16 @@ def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(RequestLimits, settings=settings)
-    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
-    if origins:
+    if settings.allowed_origins:
         # Outside the limits: a browser asks first, without a key.
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=origins,
+            allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["X-API-Key", "Authorization", "Content-Type", "X-Request-Id"],
             expose_headers=["X-Request-Id", "Retry-After", "ETag"],
         )
+    app.add_middleware(Origins, settings=settings)
     app.add_middleware(RequestContext, metrics=service.metrics)
     if service.traces:
         FastAPIInstrumentor.instrument_app(
@@ -84,6 +88,10 @@ def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(WEB / "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> FileResponse:
+        return FileResponse(WEB / "docs.html")
 
     describe(app)
     return app

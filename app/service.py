@@ -45,6 +45,8 @@ log = structlog.get_logger()
 
 SAMPLE_GALLERY = Path(__file__).with_name("sample_gallery")
 _FRESH_S = 2.0
+# A model that has work and has answered within this is busy, not broken.
+_BUSY_S = 15.0
 
 State = Literal["starting", "indexing", "ready", "failed", "stopping"]
 OpenStores = Callable[[Path, Database], Stores]
@@ -131,6 +133,7 @@ class Service:
             self.jobs,
             {activation.KIND: activate, activation.ADAPT: adapt, **self.imports.kinds},
         )
+        self._probe: Future[Vectors] | None = None
         self._stop, self._loaded = threading.Event(), threading.Event()
         self._starter = threading.Thread(target=self._start, name="startup", daemon=True)
         self._report_gauges()
@@ -164,15 +167,19 @@ class Service:
             raise NotReady(self.startup.reason)
 
     def probe(self) -> "Future[Vectors] | None":
-        """Ask the model for an embedding; None when it gave one a moment ago.
+        """Ask the model for an embedding; None when it gave one a moment ago, or is only busy.
 
-        Raises ``Overloaded`` when the queue is full.
+        However many ask, the model is asked once at a time. Raises ``Overloaded`` when the queue is
+        full.
         """
         batcher = self.active.model.batcher
-        if time.monotonic() - batcher.last_success < _FRESH_S:
+        since = time.monotonic() - batcher.last_success
+        if since < _FRESH_S or (batcher.depth and since < _BUSY_S):
             return None
-        size = batcher.encoder.input_size
-        return batcher.submit(np.full((1, size, size, 3), 128, np.uint8))
+        if self._probe is None or self._probe.done():
+            size = batcher.encoder.input_size
+            self._probe = batcher.submit(np.full((1, size, size, 3), 128, np.uint8))
+        return self._probe
 
     def _start(self) -> None:
         try:

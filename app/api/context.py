@@ -5,9 +5,10 @@ import time
 from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.headers import protective_headers
 from app.api.limits import OPEN_PATHS
 from app.telemetry.metrics import Metrics
 
@@ -18,7 +19,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 
 
 class RequestContext:
-    """Give each request an id, log it and count it."""
+    """Give each request an id, log it and count it; tell browsers what no answer of ours needs."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -36,9 +37,10 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
+                own = message.get("headers", ())
+                named = {name.lower() for name, _ in own}
+                further = protective_headers(request_id)
+                message["headers"] = [*own, *(each for each in further if each[0] not in named)]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

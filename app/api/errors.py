@@ -1,6 +1,7 @@
 """The HTTP status of every error: one table, and the errors that only HTTP knows."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from app import errors
 
@@ -11,12 +12,27 @@ class RequestRefused(errors.GemelloError):
     title = ""  # the status has a name of its own
 
 
-class BodyTooSlow(RequestRefused):
+class RequestMalformed(RequestRefused):
+    code = "request_malformed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This is not a valid HTTP request: {reason}.")
+        self.reason = reason
+
+
+class HeadersTooLarge(RequestRefused):
+    code = "headers_too_large"
+
+    def __init__(self) -> None:
+        super().__init__("The request's headers are too large.")
+
+
+class RequestTooSlow(RequestRefused):
     code = "request_timeout"
 
-    def __init__(self, limit_s: float) -> None:
-        super().__init__(f"The request's body did not arrive within {limit_s:g} s.")
-        self.limit_s = limit_s
+    def __init__(self, part: Literal["headers", "body"], limit_s: float) -> None:
+        super().__init__(f"The request's {part} did not arrive within {limit_s:g} s.")
+        self.part, self.limit_s = part, limit_s
 
 
 class BodyTooLarge(RequestRefused):
@@ -27,6 +43,33 @@ class BodyTooLarge(RequestRefused):
             f"The request's body is larger than {limit:,} bytes (GEMELLO_MAX_REQUEST_BYTES)."
         )
         self.limit = limit
+
+
+class TooManyConnections(RequestRefused):
+    code = "too_many_connections"
+
+    def __init__(self) -> None:
+        super().__init__("More clients are connected than the service can hold; try again later.")
+
+
+class HostNotAllowed(RequestRefused):
+    code = "host_not_allowed"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"The service does not answer for the host {host!r}; name it in GEMELLO_ALLOWED_HOSTS if it should."
+        )
+        self.host = host
+
+
+class OriginNotAllowed(RequestRefused):
+    code = "origin_not_allowed"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"The page at {origin} may not do this; name it in GEMELLO_CORS_ORIGINS if it should."
+        )
+        self.origin = origin
 
 
 class KeyMissing(RequestRefused):
@@ -41,6 +84,17 @@ class KeyMayNotWrite(RequestRefused):
 
     def __init__(self) -> None:
         super().__init__("This key may read but not write.")
+
+
+class TooManyWrongKeys(errors.Overloaded):
+    code = "too_many_wrong_keys"
+    title = "Too many wrong keys"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(retry_after_s)
+        self.args = (
+            f"Too many wrong keys came from your address; try again in {retry_after_s} s.",
+        )
 
 
 # The nearest class in an error's family decides.
@@ -65,7 +119,12 @@ STATUS: Mapping[type[errors.GemelloError], int] = {
     errors.JobConflict: 409,
     errors.Overloaded: 429,
     errors.NotReady: 503,
-    BodyTooSlow: 408,
+    RequestMalformed: 400,
+    HeadersTooLarge: 431,
+    RequestTooSlow: 408,
+    TooManyConnections: 503,
+    HostNotAllowed: 421,
+    OriginNotAllowed: 403,
     BodyTooLarge: 413,
     KeyMissing: 401,
     KeyMayNotWrite: 403,

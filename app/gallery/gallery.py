@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import structlog
@@ -166,6 +166,11 @@ class Gallery:
         """Return a record and the bytes as they were uploaded. Raises ``ImageNotFound``."""
         record = self.get(image_id)
         return record, self._blobs.get(record.sha256)
+
+    def open_image(self, image_id: str) -> tuple[ImageRecord, BinaryIO]:
+        """Return a record and a stream of its bytes, to be closed. Raises ``ImageNotFound``."""
+        record = self.get(image_id)
+        return record, self._blobs.open(record.sha256)
 
     def thumbnail(self, image_id: str, side: int) -> tuple[ImageRecord, bytes]:
         """Return a record and a small WebP of its image, at most ``side`` pixels wide and high.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 
 class BlobStore(Protocol):
@@ -17,6 +17,13 @@ class BlobStore(Protocol):
 
     def get(self, digest: str) -> bytes:
         """Return the bytes. Raises ``StorageUnavailable`` when they are missing or altered."""
+        ...
+
+    def open(self, digest: str) -> BinaryIO:
+        """Return a stream of the bytes, to be closed by the caller, who may read it slowly.
+
+        Raises as ``get`` does, before anything is read.
+        """
         ...
 
     def delete(self, digest: str) -> None:

@@ -8,7 +8,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -178,6 +179,9 @@ class MemoryBlobStore:
             return self._blobs[digest]
         except KeyError as exc:
             raise StorageUnavailable(f"the stored image {digest[:12]}… is missing") from exc
+
+    def open(self, digest: str) -> BinaryIO:
+        return BytesIO(self.get(digest))
 
     def delete(self, digest: str) -> None:
         self._blobs.pop(digest, None)

@@ -1,8 +1,9 @@
 """Structured logs: for people on a console, or JSON for a collector."""
 
+import io
 import logging
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 from opentelemetry.trace import INVALID_TRACE_ID, format_trace_id, get_current_span
@@ -17,7 +18,7 @@ def configure_logs(style: Literal["console", "json"], level: str) -> None:
         if style == "json"
         # A plain traceback: the default shows every local variable, keys and images included.
         else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            colors=sys.stderr.isatty(), exception_formatter=_plain_traceback
         )
     )
     exceptions = [structlog.processors.format_exc_info] if style == "json" else []
@@ -27,6 +28,7 @@ def configure_logs(style: Literal["console", "json"], level: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper("iso", utc=True),
         *exceptions,
+        *([] if style == "json" else [_escaped]),  # JSON escapes by itself
     ]
     structlog.configure(
         processors=[*shared, renderer],
@@ -52,3 +54,23 @@ def _with_trace(_logger: Any, _method: str, event: EventDict) -> EventDict:
     if trace != INVALID_TRACE_ID:
         event["trace_id"] = format_trace_id(trace)
     return event
+
+
+def _escaped(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Keep what callers send from moving the cursor, colouring the console or faking a line."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = _printable(value)
+    return event
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _plain_traceback(stream: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    traceback = io.StringIO()
+    structlog.dev.plain_traceback(traceback, exc_info)
+    stream.write("\n".join(_printable(line) for line in traceback.getvalue().split("\n")))

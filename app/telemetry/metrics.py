@@ -1,5 +1,6 @@
 """What Prometheus may ask: a registry for each service, nothing global."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -61,8 +62,15 @@ class Metrics:
         self._stage_seconds.labels(stage).observe(seconds)
 
     def gauge(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """Report ``read()`` whenever Prometheus asks."""
-        Gauge(name, description, registry=self.registry).set_function(read)
+        """Report ``read()`` whenever Prometheus asks, and no number when it fails: the rest matters then."""
+
+        def read_or_nan() -> float:
+            try:
+                return read()
+            except Exception:
+                return math.nan
+
+        Gauge(name, description, registry=self.registry).set_function(read_or_nan)
 
     def info(self, name: str, description: str, read: Callable[[], Mapping[str, str]]) -> None:
         """Report a gauge of constant 1 whose labels are what ``read()`` returns whenever Prometheus asks."""

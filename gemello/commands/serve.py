@@ -25,8 +25,8 @@ def register(app: typer.Typer) -> None:
         Example: `GEMELLO_GALLERY_DIR=photos gemello serve --port 9000`
         """
         import structlog
-        import uvicorn
 
+        from app.api.connections.server import Server, ServerConfig, raise_descriptor_limit
         from app.config import load_settings
         from app.main import create_app
         from app.telemetry.logs import configure_logs
@@ -34,18 +34,13 @@ def register(app: typer.Typer) -> None:
         settings = load_settings(host=host, port=port, model=model, data_dir=data_dir)
         settings.check_exposure()
         configure_logs(settings.log_format, settings.log_level)
+        raise_descriptor_limit()
         with listen(settings.host, settings.port) as listener:
-            config = uvicorn.Config(
-                create_app(settings),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=30,
-            )
+            config = ServerConfig(create_app(settings))
             address, actual_port = listener.getsockname()[:2]
             shown = f"[{address}]" if ":" in address else address
             structlog.get_logger().info("listening", url=f"http://{shown}:{actual_port}/")
-            uvicorn.Server(config).run(sockets=[listener])
+            Server(config).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -60,4 +55,6 @@ def listen(host: str, port: int) -> socket.socket:
     # Connections inherit it. asyncio sets it only where the listener's protocol is named, and without
     # it an answer waits for the caller's delayed acknowledgement: 40 ms on every kept-alive request.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # What a slow reader leaves lies in our buffers, where it is counted, not in the system's.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 256 * 1024)
     return listener

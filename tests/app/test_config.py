@@ -22,6 +22,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "gallery_dir": ("/srv/photos", Path("/srv/photos")),
     "import_dir": ("/srv/imports", Path("/srv/imports")),
     "url_import": ("1", True),
+    "allowed_hosts": ("images.example", "images.example"),
     "cors_origins": ("https://shop.example", "https://shop.example"),
     "read_key": ("reader", "reader"),
     "write_key": ("writer", "writer"),

@@ -23,12 +23,16 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def chromium() -> str:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "these tests need Chromium on the PATH"
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
 
 
 @pytest.fixture

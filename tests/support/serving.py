@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import IO
 
 import httpx
-import uvicorn
 
+from app.api.connections.server import Server, ServerConfig
 from app.config import Settings
 from app.main import create_app
 from app.service import OpenStores
@@ -35,10 +35,7 @@ def free_port() -> int:
 @contextmanager
 def in_thread(settings: Settings) -> Iterator[httpx.Client]:
     """Serve ``settings`` in a thread; yields an HTTP client once ready."""
-    config = uvicorn.Config(
-        create_app(settings, stores), host="127.0.0.1", port=0, log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
+    server = Server(ServerConfig(create_app(settings, stores)))
     with socket.socket() as listener:
         # As the command does it: without it every kept-alive request waits 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -57,15 +54,19 @@ def in_thread(settings: Settings) -> Iterator[httpx.Client]:
 
 @contextmanager
 def in_process(
-    environment: dict[str, str], log: int | IO[bytes] = subprocess.DEVNULL
+    environment: dict[str, str],
+    log: int | IO[bytes] = subprocess.DEVNULL,
+    descriptors: int | None = None,
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run ``gemello serve`` as a user would; yields the process and its address once ready.
 
+    It may have so many ``descriptors``, if that is given.
     It is told to end at the end, and has to end by that, not by a crash.
     """
     port = free_port()
+    limited = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "-"] if descriptors else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "gemello", "serve"],
+        [*limited, sys.executable, "-m", "gemello", "serve"],
         cwd=ROOT,
         env={**clean_environment(), **environment, "GEMELLO_PORT": str(port)},
         stderr=log,

@@ -75,7 +75,8 @@ async def _check_model(readiness: Readiness) -> None:
     try:
         probe = readiness.probe()
         if probe is not None:
-            await asyncio.wait_for(asyncio.wrap_future(probe), _PROBE_TIMEOUT_S)
+            # Others may wait for the same one.
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(probe)), _PROBE_TIMEOUT_S)
     except Overloaded as exc:
         raise NotReady("the model's queue is full") from exc
     except TimeoutError as exc:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import requests
 from app.api.dependencies import GalleryDep
 from app.api.problems import problems
+from app.api.streamed import Streamed
 from app.storage.records import ImageRecord
 
 router = APIRouter(prefix="/gallery", tags=["gallery"])
@@ -25,8 +26,8 @@ def image(gallery: GalleryDep, request: Request, image_id: str) -> Response:
     record = gallery.get(image_id)
     if _is_current(request, record):
         return _unchanged(record)
-    record, data = gallery.image(image_id)
-    return Response(data, media_type=record.media_type, headers=_headers(record))
+    record, stream = gallery.open_image(image_id)
+    return Streamed(stream, record.bytes, record.media_type, _headers(record))
 
 
 @router.get(
@@ -58,7 +59,7 @@ def _unchanged(record: ImageRecord) -> Response:
 
 def _headers(record: ImageRecord) -> dict[str, str]:
     # A stored file is only ever shown as an image, whatever else its bytes may be.
-    policy = "default-src 'none'; sandbox"
+    policy = "default-src 'none'; frame-ancestors 'none'; sandbox"
     return {"ETag": _etag(record), "Cache-Control": _CACHE, "Content-Security-Policy": policy}
 
 

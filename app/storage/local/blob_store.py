@@ -4,7 +4,9 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import file_digest
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from app.bundle.model_store import sync
@@ -51,6 +53,20 @@ class LocalBlobStore:
         if digest_of(data) != digest:
             raise StorageUnavailable(f"the stored image {digest[:12]}… has been altered")
         return data
+
+    def open(self, digest: str) -> BinaryIO:
+        with _translated():
+            stream = self._path(digest).open("rb")
+            try:
+                intact = file_digest(stream, "sha256").hexdigest() == digest
+                stream.seek(0)
+            except BaseException:
+                stream.close()
+                raise
+        if not intact:
+            stream.close()
+            raise StorageUnavailable(f"the stored image {digest[:12]}… has been altered")
+        return stream
 
     def delete(self, digest: str) -> None:
         with _translated():

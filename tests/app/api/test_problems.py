@@ -18,7 +18,7 @@ from app.errors import GemelloError, ImageNotFound, NotReady, Overloaded
         (NotReady("it starts"), 503, "Not ready", {"retry-after": "1"}),
         (errors.KeyMissing(), 401, "Unauthorized", {"www-authenticate": "Bearer"}),
         (errors.KeyMayNotWrite(), 403, "Forbidden", {}),
-        (errors.BodyTooSlow(0.5), 408, "Request Timeout", {}),
+        (errors.RequestTooSlow("body", 0.5), 408, "Request Timeout", {}),
     ],
 )
 def test_an_error_becomes_a_problem(

@@ -23,6 +23,18 @@ except RuntimeError as exc:
     log.error("unhandled", exc_info=exc)
 """
 
+HOSTILE = r"""
+import structlog
+from app.telemetry.logs import configure_logs
+configure_logs("console", "info")
+log = structlog.get_logger()
+log.info("request", path="/a\x1b]0;owned\x07\u009b2J\u202e", line="1\n2026 [info] faked")
+try:
+    raise ValueError("\x1b[2J")
+except ValueError as exc:
+    log.error("unhandled", exc_info=exc)
+"""
+
 
 def run(style: str, level: str = "info") -> str:
     program = PROGRAM.format(style=style, level=level)
@@ -53,3 +65,13 @@ def test_the_level_is_the_least_serious_that_is_logged() -> None:
     assert "quiet" in run("console", "debug")
     assert "hello" not in run("console", "warning")
     assert "unhandled" in run("console", "error")
+
+
+def test_no_caller_moves_the_cursor_of_a_console_or_fakes_a_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HOSTILE], capture_output=True, text=True, check=True
+    )
+    assert all(line.isprintable() for line in done.stderr.splitlines())
+    assert "/a\\x1b]0;owned\\x07\\x9b2J\\u202e" in done.stderr
+    assert "[info] faked" in done.stderr.splitlines()[0]
+    assert "ValueError: \\x1b[2J" in done.stderr

@@ -2,7 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,8 +41,10 @@ class Moody(FakeEncoder):
         self.error: Exception | None = None
         self.released = threading.Event()
         self.released.set()
+        self.asked = threading.Event()
 
     def embed(self, images: np.ndarray) -> np.ndarray:
+        self.asked.set()
         assert self.released.wait(PATIENCE_S)
         if self.error:
             raise self.error
@@ -192,6 +196,27 @@ def test_a_model_that_hangs_is_not_ready_and_the_probe_harms_nobody(
         encoder.released.set()
         assert client.get("/health").status_code == 200
         assert client.post("/search", files={"image": picture(1)}).status_code == 200
+
+
+def test_a_model_that_is_busy_is_healthy_and_asked_once_however_many_ask(
+    settings: Settings, encoder: Moody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with in_thread(settings.model_copy(update={"queue_size": 16})) as client:
+        encoder.released.clear()
+        encoder.asked.clear()
+        with ThreadPoolExecutor(41) as callers:
+            # More than fit into the queue: what watches must not fill it.
+            waiting = [callers.submit(client.get, "/health") for _ in range(40)]
+            assert encoder.asked.wait(PATIENCE_S)
+            search = callers.submit(client.post, "/search", files={"image": picture(1)})
+            while "gemello_queue_depth 0.0" in client.get("/metrics").text:
+                pass
+            start = time.monotonic()
+            assert client.get("/health").status_code == 200, "it works, and answered just now"
+            assert time.monotonic() - start < 2, "nothing is waited for"
+            encoder.released.set()
+            assert {each.result().status_code for each in waiting} == {200}
+            assert search.result().status_code == 200
 
 
 def test_metrics_count_what_happened(fresh_server: httpx.Client) -> None:

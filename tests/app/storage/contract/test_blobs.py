@@ -16,12 +16,16 @@ def test_bytes_come_back_under_their_digest(blobs: BlobStore) -> None:
     digest = put(blobs, b"picture")
     assert put(blobs, b"picture") == digest
     assert blobs.get(digest) == b"picture"
+    with blobs.open(digest) as stream:
+        assert (stream.read(4), stream.read(), stream.read()) == (b"pict", b"ure", b"")
     assert list(blobs.digests()) == [digest]
 
 
 def test_missing_bytes_are_reported(blobs: BlobStore) -> None:
     with pytest.raises(StorageUnavailable):
         blobs.get(digest_of(b"never there"))
+    with pytest.raises(StorageUnavailable):
+        blobs.open(digest_of(b"never there"))
 
 
 def test_deleting_twice_is_fine(blobs: BlobStore) -> None:

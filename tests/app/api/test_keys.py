@@ -125,3 +125,21 @@ def test_every_call_asks_for_the_key_that_it_needs(
     reads = method == "GET" or path in READING
     with_read_key = status(guarded, path, method, **{"X-API-Key": READ})
     assert (with_read_key not in refused) if reads else (with_read_key == 403)
+
+
+def test_guesses_are_slowed_down_and_whoever_has_a_key_is_served_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.api.guesses._SHORTEST_S", 60.0)
+    keys = {"read_key": SecretStr(READ), "write_key": SecretStr(WRITE)}
+    with in_thread(settings.model_copy(update=keys)) as server:
+        assert server.get("/gallery", headers=api_key(READ)).status_code == 200
+        guesses = [server.get("/gallery", headers=api_key(f"guess {n}")) for n in range(12)]
+        assert [answer.status_code for answer in guesses] == [401] * 10 + [429] * 2
+        assert guesses[-1].json()["code"] == "too_many_wrong_keys"
+        assert int(guesses[-1].headers["retry-after"]) >= 1
+        assert server.get("/gallery", headers=api_key(WRITE)).status_code == 429, (
+            "not even looked at"
+        )
+        assert server.get("/gallery", headers=api_key(READ)).status_code == 200
+        assert server.get("/gallery").status_code == 401
