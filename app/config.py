@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(
         60.0, gt=0, description="Time a caller has to send a request's body, in seconds."
     )
+    read_timeout_s: float = Field(
+        600.0,
+        gt=0,
+        description="Time that looking for near-duplicates may take, in seconds; it grows with the "
+        "square of the gallery.",
+    )
     decode_threads: int = Field(
         0, ge=0, le=256, description="Images decoded at once; 0 means one for each core."
     )

@@ -33,6 +33,7 @@ GemelloError
 Each class has a stable ``code`` and carries facts as attributes; ``str(error)`` is one sentence.
 """
 
+import errno
 from typing import ClassVar
 
 
@@ -175,6 +176,13 @@ class StorageUnavailable(GalleryError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"The storage failed: {reason}; nothing was stored.")
         self.reason = reason
+
+
+def storage_error(exc: OSError) -> GalleryError:
+    """Return our error for what the system says of a disk."""
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull()
+    return StorageUnavailable(exc.strerror or "the disk failed")
 
 
 class ModelError(GemelloError):

@@ -24,9 +24,36 @@ class BodyTooLarge(RequestRefused):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The request's body is larger than {limit:,} bytes (GEMELLO_MAX_REQUEST_BYTES)."
+            f"The request's body is larger than {limit:,} bytes, the most that this route takes (see "
+            "GEMELLO_MAX_REQUEST_BYTES and GEMELLO_MAX_IMAGE_BYTES)."
         )
         self.limit = limit
+
+
+class CharsetUnsupported(RequestRefused):
+    code = "charset_unsupported"
+
+    def __init__(self, charset: str) -> None:
+        super().__init__(f"The request's text is in {charset[:40]!r}; send UTF-8.")
+        self.charset = charset
+
+
+class ReadTooLong(RequestRefused):
+    code = "read_too_long"
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(
+            f"The answer was not found within {limit_s:g} s (GEMELLO_READ_TIMEOUT_S); ask for less, as "
+            "with a smaller max_distance."
+        )
+        self.limit_s = limit_s
+
+
+class CallerLeft(RequestRefused):
+    code = "caller_left"
+
+    def __init__(self) -> None:
+        super().__init__("The caller left before the answer was found.")
 
 
 class KeyMissing(RequestRefused):
@@ -67,6 +94,9 @@ STATUS: Mapping[type[errors.GemelloError], int] = {
     errors.NotReady: 503,
     BodyTooSlow: 408,
     BodyTooLarge: 413,
+    CharsetUnsupported: 415,
+    ReadTooLong: 503,
+    CallerLeft: 408,
     KeyMissing: 401,
     KeyMayNotWrite: 403,
 }

@@ -11,6 +11,7 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.body_limits import body_limit
 from app.api.errors import BodyTooLarge, BodyTooSlow, KeyMayNotWrite, KeyMissing
 from app.api.problems import problem_of
 from app.config import Settings
@@ -41,7 +42,7 @@ class RequestLimits:
             return
         try:
             self._check_key(scope)
-            self._check_length(scope)
+            limit = body_limit(scope, self._settings)
             if scope["path"] != _METRICS:
                 self._check_room()
         except GemelloError as refusal:
@@ -50,9 +51,9 @@ class RequestLimits:
         if scope["path"] == _METRICS:
             await self._app(scope, receive, send)
         else:
-            await self._guarded(scope, receive, send)
+            await self._guarded(scope, receive, send, limit)
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         """Count what arrives; once too much or too late, our answer replaces the app's.
 
         A request takes a slot when its body has arrived, so that slow callers take none.
@@ -72,8 +73,8 @@ class RequestLimits:
                     message = await receive()
                 received += len(message.get("body", b""))
                 self._bytes += len(message.get("body", b""))
-                if received > self._settings.max_request_bytes:
-                    raise BodyTooLarge(self._settings.max_request_bytes)
+                if received > limit:
+                    raise BodyTooLarge(limit)
                 if not message.get("more_body", False):
                     self._check_room()
                     complete = True
@@ -105,11 +106,6 @@ class RequestLimits:
         slots = self._settings.max_concurrent_requests
         if self._in_progress >= slots or self._bytes > slots * self._settings.max_request_bytes:
             raise Overloaded()
-
-    def _check_length(self, scope: Scope) -> None:
-        length = Headers(scope=scope).get("content-length", "")
-        if length.isdigit() and int(length) > self._settings.max_request_bytes:
-            raise BodyTooLarge(self._settings.max_request_bytes)
 
     def _check_key(self, scope: Scope) -> None:
         path, reads = scope["path"], scope["method"] in {"GET", "HEAD", "OPTIONS"}

@@ -1,7 +1,8 @@
 """Images to add, and what becomes of them."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from app.bundle.encoder import Vectors
 from app.errors import GemelloError, ImageConflict
@@ -10,9 +11,12 @@ from app.storage.blob_store import digest_of
 from app.storage.gallery_store import GalleryStore
 from app.storage.records import ImageRecord
 
+T = TypeVar("T")
 OnConflict = Literal["skip", "replace", "error"]
 Status = Literal["created", "replaced", "skipped", "failed"]
 
+BATCH, BATCH_BYTES = 16, 32_000_000
+"""Images that are worked on at a time, and after how many bytes there are enough of them."""
 DEFAULT_ID_LENGTH = 32
 """Hex digits of the SHA-256 that make an id: 128 bits, so that nobody can make two collide."""
 
@@ -84,3 +88,17 @@ class Plan:
         )
         self.writes[image_id] = Write(record, image.vectors[0], new.data)
         return AddResult("replaced" if present else "created", image_id)
+
+
+def batched(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Yield ``items`` in batches of at most ``BATCH``, the smaller the more bytes an item has."""
+    batch: list[T] = []
+    room = BATCH_BYTES
+    for item in items:
+        batch.append(item)
+        room -= size(item)
+        if len(batch) == BATCH or room <= 0:
+            yield batch
+            batch, room = [], BATCH_BYTES
+    if batch:
+        yield batch

@@ -33,6 +33,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "max_request_bytes": ("5", 5),
     "max_concurrent_requests": ("6", 6),
     "request_timeout_s": ("0.5", 0.5),
+    "read_timeout_s": ("1.5", 1.5),
     "decode_threads": ("7", 7),
     "inference_threads": ("8", 8),
     "max_batch": ("9", 9),
