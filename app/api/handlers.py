@@ -12,7 +12,8 @@ from starlette.routing import Match
 
 from app.api.problems import problem, problem_of, request_id_of
 from app.api.responses import ParameterError
-from app.errors import GemelloError, ParameterInvalid, storage_error
+from app.errors import GemelloError, ParameterInvalid
+from app.storage.failures import storage_error
 
 log = structlog.get_logger()
 

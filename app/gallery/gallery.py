@@ -14,6 +14,7 @@ from app.bundle.encoder import Vectors
 from app.errors import GemelloError, ImageError, ImageNotFound, ParameterInvalid
 from app.gallery.metadata import check_metadata, merged
 from app.gallery.new_image import AddResult, NewImage, OnConflict, Plan
+from app.gallery.quota import Quota, Usage
 from app.inference.decode_pool import DecodePool
 from app.inference.embedder import Embedder
 from app.inference.reembedding import Reembedder
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 
 # Stored files whose records are looked up in one call of the store.
 _CHUNK = 1000
+# Records in memory while all images of a filter are removed.
+_REMOVED = 10_000
 
 
 class Gallery:
@@ -45,7 +48,11 @@ class Gallery:
         reembedder: Reembedder,
         decoder: DecodePool,
         metrics: Metrics,
+        quota: Quota = Quota(),
     ) -> None:
+        self._quota = quota
+        self._used: Usage | None = None
+        """What is stored, where there is a quota: counted when it is not known."""
         self._store, self._blobs, self._active = stores.gallery, stores.blobs, active
         self._embedder, self._reembedder, self._decoder = embedder, reembedder, decoder
         self._metrics = metrics
@@ -121,7 +128,10 @@ class Gallery:
         with self._metrics.stage("store"), self._writing:
             if model is not self._active.model:
                 return None
-            plan = Plan(self._store, on_conflict)
+            if self._quota and self._used is None:
+                summary = self._store.summary()
+                self._used = Usage(summary.images, summary.bytes)
+            plan = Plan(self._store, on_conflict, self._quota, self._used or Usage())
             results = [
                 AddResult("failed", error=image)
                 if isinstance(image, ImageError)
@@ -129,7 +139,9 @@ class Gallery:
                 for new, image in zip(images, embedded, strict=True)
             ]
             if plan.writes:
+                self._used = None
                 self._commit(plan, model)
+                self._used = plan.used
         return results
 
     def _commit(self, plan: Plan, model: ServedModel) -> None:
@@ -200,13 +212,16 @@ class Gallery:
             self._remove([self.get(image_id)])
 
     def remove_where(self, where: Filter) -> int:
-        """Remove all images that ``where`` holds for, at once; return how many."""
+        """Remove all images that ``where`` holds for, thousands at a time; return how many."""
+        removed = 0
         with self._writing:
-            records = self._store.page(0, self._store.count(), where)
-            self._remove(records)
-        return len(records)
+            while records := self._store.page(0, _REMOVED, where):
+                self._remove(records)
+                removed += len(records)
+        return removed
 
     def _remove(self, records: Sequence[ImageRecord]) -> None:
+        self._used = None
         self._store.delete([record.id for record in records])
         self._drop_unused([record.sha256 for record in records])
         self._metrics.images_removed.inc(len(records))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from app.bundle.encoder import Vectors
-from app.errors import GemelloError, ImageConflict
+from app.errors import GalleryFull, GemelloError, ImageConflict
+from app.gallery.quota import Quota, Usage
 from app.inference.embedder import Embedded
 from app.storage.blob_store import digest_of
 from app.storage.gallery_store import GalleryStore
@@ -58,8 +59,16 @@ class Write:
 class Plan:
     """Decides what becomes of each new image, before anything is written."""
 
-    def __init__(self, store: GalleryStore, on_conflict: OnConflict) -> None:
+    def __init__(
+        self,
+        store: GalleryStore,
+        on_conflict: OnConflict,
+        quota: Quota = Quota(),
+        used: Usage = Usage(),
+    ) -> None:
+        """``used`` is what the gallery holds; it need be right only where there is a ``quota``."""
         self._store, self._on_conflict = store, on_conflict
+        self._quota, self.used = quota, used
         self.writes: dict[str, Write] = {}
         self.replaced: list[str] = []
         """SHA-256 of bytes that a stored record will no longer need."""
@@ -73,6 +82,16 @@ class Plan:
             return AddResult("failed", image_id, ImageConflict(image_id))
         if present and self._on_conflict == "skip":
             return AddResult("skipped", image_id)
+        old = self.writes[image_id].record if image_id in self.writes else stored
+        grown = Usage(
+            self.used.images + (old is None),
+            self.used.bytes + len(new.data) - (old.bytes if old else 0),
+        )
+        try:
+            self._quota.check(self.used, grown)
+        except GalleryFull as exc:
+            return AddResult("failed", image_id, exc)
+        self.used = grown
         if stored is not None:
             self.replaced.append(stored.sha256)
         record = ImageRecord(

@@ -76,7 +76,10 @@ def update(gallery: GalleryDep, image_id: str, changes: requests.Changes) -> res
 def remove_where(
     gallery: GalleryDep, query: Annotated[requests.FilterQuery, Query()]
 ) -> responses.Removed:
-    """Answer how many are gone: from the disk, and from every later search."""
+    """Answer how many are gone: from the disk, and from every later search.
+
+    Thousands go at a time: after an interruption some may be left, and the same call goes on.
+    """
     return responses.Removed(removed=gallery.remove_where(parse_filter(query.filter)))
 
 
