@@ -161,8 +161,8 @@ class Group:
     """Images that are near-duplicates of each other: the first of them where the group is ``truncated``."""
 
     images: list[Image]
-    size: int | None = None
-    truncated: bool = False
+    size: int
+    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
