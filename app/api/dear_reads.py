@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from fastapi import Request
@@ -12,11 +12,12 @@ from fastapi import Request
 from app.api.errors import CallerLeft, ReadTooLong
 from app.errors import Overloaded
 from app.gallery.near_duplicates import Check
+from app.gallery.places import Places
 
 T = TypeVar("T")
 
-# A search that looks at so many images, or answers a tenth of them with vectors, is an ordinary one.
-_ORDINARY, _VECTOR, _GROUP = 2_000, 10, 10
+# An answer of so many images, or of a tenth of them with vectors, is an ordinary one.
+_ORDINARY, _VECTOR = 2_000, 10
 _LARGE_AT_ONCE = 2
 # Of the longest kind there is one at a time, and so many wait for it.
 _WAITING = 3
@@ -28,26 +29,18 @@ class DearReads:
     def __init__(self, seconds: float) -> None:
         """No long read takes more than ``seconds``, the time that it waits for its turn included."""
         self._seconds = seconds
-        self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+        self._large = Places(_LARGE_AT_ONCE)
         self._thread = ThreadPoolExecutor(1, "long-read")
         self._unfinished: set[threading.Event] = set()
         """One for each long read that runs or waits; it is set to end it."""
 
-    @contextmanager
-    def large(self, images: int, *, vectors: bool = False, groups: bool = False) -> Iterator[None]:
-        """Hold a place for an answer of ``images`` records, those passed over included, if it needs one.
+    def large(self, images: int, *, vectors: bool = False) -> AbstractContextManager[None]:
+        """Return what holds a place while an answer of ``images`` is made, if it needs one.
 
-        Raises ``Overloaded`` when none is free.
+        Entering it raises ``Overloaded`` when none is free.
         """
-        if images * (_VECTOR if vectors else 1) * (_GROUP if groups else 1) <= _ORDINARY:
-            yield
-            return
-        if not self._large.acquire(blocking=False):
-            raise Overloaded()
-        try:
-            yield
-        finally:
-            self._large.release()
+        ordinary = images * (_VECTOR if vectors else 1) <= _ORDINARY
+        return nullcontext() if ordinary else self._large.taken()
 
     async def long(self, request: Request, work: Callable[[Check], T]) -> T:
         """Return ``work(check)``, done in a thread of its own; ``check`` raises once nobody waits any more.

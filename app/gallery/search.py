@@ -11,6 +11,7 @@ from app.errors import ImageError, ParameterInvalid
 from app.gallery.calibration import Calibrator, judge
 from app.gallery.judging import Judge
 from app.gallery.near_duplicates import Check, duplicate_groups
+from app.gallery.places import Places
 from app.gallery.query import (
     Comparison,
     Embeddings,
@@ -29,6 +30,8 @@ from app.telemetry.metrics import Metrics
 
 # However few are shown, the first of the ranking are judged to say whether there is a match.
 _LOOKED_AT = 10
+# Searches that pass over thousands of rows, or group them: more would take all threads and memory.
+_DEEP_AT_ONCE = 2
 
 
 class Searcher:
@@ -46,6 +49,7 @@ class Searcher:
         self._store, self._active = store, active
         self._embedder, self._metrics = embedder, metrics
         self._calibrator = calibrator
+        self._deep = Places(_DEEP_AT_ONCE)
         self._grouped: tuple[tuple[object, ...], list[list[str]]] = ((), [])
         # Two at once would each take the whole machine for the same answer.
         self._grouping = threading.Lock()
@@ -172,7 +176,14 @@ class Searcher:
         )
         while True:
             # One more than is shown tells whether there is a next page.
-            rows = rank(self._store, model.id, queries, max(end + 1, _LOOKED_AT), constraints)
+            rows = rank(
+                self._store,
+                model.id,
+                queries,
+                max(end + 1, _LOOKED_AT),
+                constraints,
+                self._deep,
+            )
             shown = rows[options.offset : end]
             ids = [row.id for row in shown]
             records = self._store.get(ids)

@@ -111,9 +111,7 @@ def similar(
     """Answer the gallery in ascending distance from the image, which is itself left out."""
     start = time.perf_counter()
     wanted = domain.Query([image_id], box=parse_box(query.box), flip=query.flip)
-    with reads.large(
-        query.offset + query.top_k, vectors=query.embeddings, groups=query.group_by is not None
-    ):
+    with reads.large(query.top_k, vectors=query.embeddings):
         page = searcher.search(wanted, query.options())
         first = responses.Query.of(
             page.queries[0],

@@ -59,11 +59,7 @@ def search(
         box=parse_box(options.box),
         flip=options.flip,
     )
-    with reads.large(
-        options.offset + options.top_k,
-        vectors=options.embeddings,
-        groups=options.group_by is not None,
-    ):
+    with reads.large(options.top_k, vectors=options.embeddings):
         page = searcher.search(wanted, options.options())
         first = responses.Query.of(
             page.queries[0],
@@ -99,11 +95,7 @@ def search_batch(
         raise ParameterInvalid(
             "top_k", f"{shown:,} results for all images; at most {most:,} at once"
         )
-    with reads.large(
-        shown + len(form.images) * options.offset,
-        vectors=options.embeddings,
-        groups=options.group_by is not None,
-    ):
+    with reads.large(shown, vectors=options.embeddings):
         model, pages = searcher.search_each(
             limits.batches(form.images), options.options(), flip=options.flip
         )

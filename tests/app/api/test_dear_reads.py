@@ -97,12 +97,12 @@ def test_a_long_read_ends_when_its_time_is_over(settings: Settings, endless: End
 
 def test_large_answers_have_two_places_and_ordinary_ones_need_none() -> None:
     reads = DearReads(1)
-    with reads.large(1000, vectors=True), reads.large(90_000):
-        with pytest.raises(Overloaded), reads.large(300, groups=True):
+    with reads.large(1000, vectors=True), reads.large(9_000):
+        with pytest.raises(Overloaded), reads.large(300, vectors=True):
             pass
         with reads.large(2000), reads.large(200, vectors=True):
             pass
-    with reads.large(300, groups=True), reads.large(1000, vectors=True):
+    with reads.large(300, vectors=True), reads.large(1000, vectors=True):
         pass
     reads.close()
 
