@@ -107,6 +107,24 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(
         60.0, gt=0, description="Time a caller has to send a request's body, in seconds."
     )
+    max_queued_jobs: int = Field(
+        100,
+        ge=1,
+        description="Imports that may wait or run; more are answered with 429, and so are archives once "
+        "those that wait take ten times `GEMELLO_MAX_REQUEST_BYTES` on the disk.",
+    )
+    max_gallery_images: int = Field(
+        0, ge=0, description="Most images in the gallery; 0 means any number."
+    )
+    max_gallery_bytes: int = Field(
+        0, ge=0, description="Most bytes of image files in the gallery; 0 means any number."
+    )
+    read_timeout_s: float = Field(
+        600.0,
+        gt=0,
+        description="Time that looking for near-duplicates may take, in seconds; it grows with the "
+        "square of the gallery.",
+    )
     decode_threads: int = Field(
         0, ge=0, le=256, description="Images decoded at once; 0 means one for each core."
     )

@@ -15,6 +15,7 @@ GemelloError
 │   ├── ImageNotFound        no such id
 │   ├── ImageConflict        the id is taken, and the caller asked for an error
 │   ├── DatabaseMissing      there are stored images, but no records of them
+│   ├── GalleryFull          the gallery has as many images, or bytes, as it may
 │   ├── StorageFull          the disk has no room
 │   └── StorageUnavailable   the disk or the database failed
 ├── ModelError
@@ -26,7 +27,8 @@ GemelloError
 │   └── RuntimeUnavailable   the chosen runtime is not installed, or refuses the model
 ├── JobError
 │   ├── JobNotFound          no such job
-│   └── JobConflict          another job does the same
+│   ├── JobConflict          another job does the same
+│   └── JobQueueFull         too many imports wait, or their archives take too much room
 ├── Overloaded               the queue is full; try again after ``retry_after_s``
 └── NotReady                 the service is still starting, or the model failed its probe
 
@@ -160,6 +162,15 @@ class DatabaseMissing(GalleryError):
         self.database, self.images = database, images
 
 
+class GalleryFull(GalleryError):
+    code = "gallery_full"
+    title = "Gallery is full"
+
+    def __init__(self, what: str, limit: int, setting: str) -> None:
+        super().__init__(f"The gallery may have {limit:,} {what} (GEMELLO_{setting}); remove some.")
+        self.what, self.limit, self.setting = what, limit, setting
+
+
 class StorageFull(GalleryError):
     code = "storage_full"
     title = "Storage is full"
@@ -258,6 +269,15 @@ class JobConflict(JobError):
     def __init__(self, job_id: str, reason: str) -> None:
         super().__init__(f"{reason}; see the job {job_id}.")
         self.job_id = job_id
+
+
+class JobQueueFull(JobError):
+    code = "job_queue_full"
+    title = "Too many imports wait"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; wait until one has ended, or cancel one.")
+        self.reason = reason
 
 
 class Overloaded(GemelloError):

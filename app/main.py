@@ -12,6 +12,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 
 from app.api.context import RequestContext
+from app.api.dear_reads import DearReads
 from app.api.handlers import add_error_handlers
 from app.api.limits import RequestLimits
 from app.api.openapi import describe
@@ -32,11 +33,13 @@ def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
     ``GalleryError``, each with one sentence.
     """
     service = Service(settings, stores)
+    dear_reads = DearReads(settings.read_timeout_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.start()
         yield
+        dear_reads.close()
         service.stop()
 
     app = FastAPI(
@@ -49,7 +52,7 @@ def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service = service
+    app.state.service, app.state.dear_reads = service, dear_reads
     for router in (
         search.router,
         adding.router,

@@ -19,6 +19,7 @@ from app.config import Settings
 from app.errors import NotReady, SettingsError
 from app.gallery.calibration import Calibrator
 from app.gallery.gallery import Gallery
+from app.gallery.quota import Quota
 from app.gallery.search import Searcher
 from app.inference.decode_pool import DecodePool
 from app.inference.embedder import Embedder
@@ -103,6 +104,7 @@ class Service:
             reembedder=reembedder,
             decoder=self._decoder,
             metrics=self.metrics,
+            quota=Quota(settings.max_gallery_images, settings.max_gallery_bytes),
         )
         self.searcher = Searcher(
             store=opened.gallery,
@@ -132,6 +134,8 @@ class Service:
         self.runner = JobRunner(
             self.jobs,
             {activation.KIND: activate, activation.ADAPT: adapt, **self.imports.kinds},
+            first=(activation.KIND, activation.ADAPT),
+            ended=self.imports.ended,
         )
         self._probe: Future[Vectors] | None = None
         self._stop, self._loaded = threading.Event(), threading.Event()

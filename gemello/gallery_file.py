@@ -6,19 +6,26 @@ order of arrival; ``images/<sha256>`` its bytes, once however many records share
 
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from gemello.archive_entries import EntryError, open_archive, read_entry, read_lines
 from gemello.client import Client
 from gemello.client.calls.call import OnConflict
+from gemello.client.decoding import decode
 from gemello.client.results import Image, Item
 
 FORMAT_VERSION = 1
-_PAGE, _CHUNK = 100, 16
+_PAGE = 100
+# Images that are sent at a time, and after how many bytes there are enough of them.
+_CHUNK, _CHUNK_BYTES = 16, 32_000_000
+# What is read of a file at most: its summary, a line, an image.
+_MAX_SUMMARY, _MAX_LINE, _MAX_IMAGE = 65_536, 1_000_000, 100_000_000
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 Advance = Callable[[int], None]
 
@@ -97,11 +104,11 @@ def read_summary(source: Path) -> Summary:
     """Return what a file holds. Raises ``GalleryFileError`` when it is not an exported gallery."""
     with _opened(source) as archive:
         try:
-            summary = json.loads(archive.read("gallery.json"))
+            summary = json.loads(read_entry(archive, "gallery.json", _MAX_SUMMARY))
             if summary["format_version"] > FORMAT_VERSION:
                 raise GalleryFileError(f"{source} was written by a newer version of Gemello.")
             return Summary(str(summary["model"]), int(summary["images"]))
-        except (KeyError, TypeError, ValueError) as exc:
+        except (EntryError, KeyError, TypeError, ValueError, RecursionError, OverflowError) as exc:
             raise GalleryFileError(f"{source} is not an exported gallery.") from exc
 
 
@@ -114,38 +121,75 @@ def import_gallery(
     """Add the images of an exported gallery; yield each one's id and what became of it.
 
     Vectors are taken over where the service has the same model. Can be repeated after an interruption.
-    Raises ``GalleryFileError``.
+    The file is read within limits, whoever made it. Raises ``GalleryFileError``.
     """
     model = read_summary(source).model
     with _opened(source) as archive:
         try:
-            lines = iter(archive.read("images.jsonl").splitlines())
-            while chunk := [json.loads(line) for line in islice(lines, _CHUNK)]:
+            for batch in _batches(archive):
                 yield from zip(
-                    [record["id"] for record in chunk],
-                    _add(client, archive, chunk, model, on_conflict),
+                    [record.id for record, _ in batch],
+                    _add(client, batch, model, on_conflict),
                     strict=True,
                 )
-                advance(len(chunk))
-        except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as exc:
-            raise GalleryFileError(f"{source} is damaged ({exc}).") from exc
+                advance(len(batch))
+        except EntryError as exc:
+            raise GalleryFileError(f"{source} is damaged: {exc}.") from exc
+        except OSError as exc:
+            raise GalleryFileError(f"{source} cannot be read ({exc.strerror}).") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A line of ``images.jsonl``."""
+
+    id: str
+    sha256: str
+    filename: str | None
+    label: str | None
+    metadata: dict[str, Any]
+    embedding: list[float] | None
+
+
+def _batches(archive: zipfile.ZipFile) -> Iterator[list[tuple[_Record, bytes]]]:
+    """A few images at a time, with their bytes. Raises ``EntryError``."""
+    batch: list[tuple[_Record, bytes]] = []
+    size = 0
+    for number, line in enumerate(read_lines(archive, "images.jsonl", _MAX_LINE), start=1):
+        record = _record(line, number)
+        data = read_entry(archive, f"images/{record.sha256}", _MAX_IMAGE)
+        if hashlib.sha256(data).hexdigest() != record.sha256:
+            raise EntryError(f"images/{record.sha256[:12]}… is not what its name says")
+        batch.append((record, data))
+        size += len(data)
+        if len(batch) == _CHUNK or size > _CHUNK_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _record(line: bytes, number: int) -> _Record:
+    try:
+        record = decode(_Record, json.loads(line))
+    except (ValueError, RecursionError) as exc:
+        raise EntryError(f"line {number} of images.jsonl describes no image") from exc
+    if not _SHA256.fullmatch(record.sha256) or not record.id.isprintable():
+        raise EntryError(f"line {number} of images.jsonl describes no image")
+    return record
 
 
 def _add(
-    client: Client,
-    archive: zipfile.ZipFile,
-    records: Sequence[dict[str, Any]],
-    model: str,
-    on_conflict: OnConflict,
+    client: Client, batch: Sequence[tuple[_Record, bytes]], model: str, on_conflict: OnConflict
 ) -> list[Item]:
-    files = [(r["filename"] or "image", archive.read(f"images/{r['sha256']}")) for r in records]
+    records = [record for record, _ in batch]
     return client.add(
-        [data for _, data in files],
-        names=[name for name, _ in files],
-        ids=[record["id"] for record in records],
-        labels=[record["label"] for record in records],
-        metadata=[record["metadata"] for record in records],
-        embeddings=[record["embedding"] for record in records],
+        [data for _, data in batch],
+        names=[record.filename or "image" for record in records],
+        ids=[record.id for record in records],
+        labels=[record.label for record in records],
+        metadata=[record.metadata for record in records],
+        embeddings=[record.embedding for record in records],
         embeddings_model=model,
         on_conflict=on_conflict,
     )
@@ -153,8 +197,8 @@ def _add(
 
 def _opened(source: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(source)
+        return open_archive(source)
     except OSError as exc:
         raise GalleryFileError(f"{source} cannot be read ({exc.strerror}).") from exc
-    except zipfile.BadZipFile as exc:
+    except EntryError as exc:
         raise GalleryFileError(f"{source} is not an exported gallery.") from exc

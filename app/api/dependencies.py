@@ -12,6 +12,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from app.api.dear_reads import DearReads
 from app.api.uploads import UploadLimits
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Manifest
@@ -70,6 +71,11 @@ async def _upload_limits(service: _Loaded) -> UploadLimits:
     return UploadLimits(settings.max_image_bytes, settings.max_images_per_request)
 
 
+async def _dear_reads(request: Request) -> DearReads:
+    reads: DearReads = request.app.state.dear_reads
+    return reads
+
+
 async def _imports(service: _Loaded) -> Imports:
     return service.imports
 
@@ -113,6 +119,7 @@ async def _metrics(service: _AnyState) -> Metrics:
 SearcherDep = Annotated[Searcher, Depends(_searcher)]
 GalleryDep = Annotated[Gallery, Depends(_gallery)]
 UploadLimitsDep = Annotated[UploadLimits, Depends(_upload_limits)]
+DearReadsDep = Annotated[DearReads, Depends(_dear_reads)]
 ImportsDep = Annotated[Imports, Depends(_imports)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 JobRunnerDep = Annotated[JobRunner, Depends(_runner)]

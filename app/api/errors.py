@@ -40,7 +40,8 @@ class BodyTooLarge(RequestRefused):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"The request's body is larger than {limit:,} bytes (GEMELLO_MAX_REQUEST_BYTES)."
+            f"The request's body is larger than {limit:,} bytes, the most that this route takes (see "
+            "GEMELLO_MAX_REQUEST_BYTES and GEMELLO_MAX_IMAGE_BYTES)."
         )
         self.limit = limit
 
@@ -70,6 +71,32 @@ class OriginNotAllowed(RequestRefused):
             f"The page at {origin} may not do this; name it in GEMELLO_CORS_ORIGINS if it should."
         )
         self.origin = origin
+
+
+class CharsetUnsupported(RequestRefused):
+    code = "charset_unsupported"
+
+    def __init__(self, charset: str) -> None:
+        super().__init__(f"The request's text is in {charset[:40]!r}; send UTF-8.")
+        self.charset = charset
+
+
+class ReadTooLong(RequestRefused):
+    code = "read_too_long"
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(
+            f"The answer was not found within {limit_s:g} s (GEMELLO_READ_TIMEOUT_S); ask for less, as "
+            "with a smaller max_distance."
+        )
+        self.limit_s = limit_s
+
+
+class CallerLeft(RequestRefused):
+    code = "caller_left"
+
+    def __init__(self) -> None:
+        super().__init__("The caller left before the answer was found.")
 
 
 class KeyMissing(RequestRefused):
@@ -109,6 +136,7 @@ STATUS: Mapping[type[errors.GemelloError], int] = {
     errors.ParameterInvalid: 422,
     errors.ImageNotFound: 404,
     errors.ImageConflict: 409,
+    errors.GalleryFull: 507,
     errors.StorageFull: 507,
     errors.StorageUnavailable: 503,
     errors.ModelError: 503,
@@ -117,6 +145,7 @@ STATUS: Mapping[type[errors.GemelloError], int] = {
     errors.AdaptationRefused: 409,
     errors.JobNotFound: 404,
     errors.JobConflict: 409,
+    errors.JobQueueFull: 429,
     errors.Overloaded: 429,
     errors.NotReady: 503,
     RequestMalformed: 400,
@@ -126,6 +155,9 @@ STATUS: Mapping[type[errors.GemelloError], int] = {
     HostNotAllowed: 421,
     OriginNotAllowed: 403,
     BodyTooLarge: 413,
+    CharsetUnsupported: 415,
+    ReadTooLong: 503,
+    CallerLeft: 408,
     KeyMissing: 401,
     KeyMayNotWrite: 403,
 }

@@ -14,6 +14,8 @@ from app.images.box import Box
 
 MAX_ID = 200
 MAX_URL = 2000
+# Every model's vectors have unit length; rounded to a few decimals, nearly.
+_TOLERANCE = 1e-2
 
 T = TypeVar("T")
 
@@ -34,7 +36,7 @@ def parse_metadata(text: str | None, count: int) -> list[dict[str, Any]]:
 
 
 def parse_embeddings(text: str | None, count: int) -> list[Vectors | None]:
-    """Return a vector float32 [D], or None, for each image. Raise ``ParameterInvalid``."""
+    """Return a unit vector float32 [D], or None, for each image. Raise ``ParameterInvalid``."""
     return _aligned("embeddings", text, count, _check_vector)
 
 
@@ -95,8 +97,12 @@ def _check_vector(value: object) -> Vectors:
         vector = np.array(value if numbers else [], np.float64)
     except OverflowError:
         vector = np.array([np.inf])
-    if not len(vector) or not (np.abs(vector) <= np.finfo(np.float32).max).all():
-        raise ParameterInvalid("embeddings", "expected a list of numbers for each image")
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(vector)
+    if not len(vector) or not abs(length - 1) <= _TOLERANCE:
+        raise ParameterInvalid(
+            "embeddings", "expected a list of numbers for each image, a vector of unit length"
+        )
     return vector.astype(np.float32)
 
 

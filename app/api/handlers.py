@@ -8,10 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.api.problems import problem, problem_of, request_id_of
 from app.api.responses import ParameterError
 from app.errors import GemelloError, ParameterInvalid
+from app.storage.failures import storage_error
 
 log = structlog.get_logger()
 
@@ -40,12 +42,17 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, exc: HTTPException) -> JSONResponse:
+        if isinstance(exc.__cause__, OSError):
+            # A body lies in the temporary folder until it is used.
+            return problem_of(storage_error(exc.__cause__), request_id_of(request))
         code = _CODES.get(exc.status_code, "request_malformed")
         detail = str(exc.detail)
         if exc.status_code == HTTPStatus.NOT_FOUND:
             detail = f"There is nothing at {request.url.path}; see /docs."
         response = problem(exc.status_code, code, detail, request_id_of(request))
         response.headers.update(exc.headers or {})
+        if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(sorted(_methods_of(request)) or ["GET", "HEAD"])
         return response
 
     @app.exception_handler(Exception)
@@ -57,6 +64,18 @@ def add_error_handlers(app: FastAPI) -> None:
             "The service made a mistake; its log has the details under this request id.",
             request_id_of(request),
         )
+
+
+def _methods_of(request: Request) -> set[str]:
+    """The methods of a path: of several routes with the same path the framework names those of one."""
+    return {
+        method
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    }
 
 
 def _parameter_error(error: ErrorDetails) -> ParameterError:

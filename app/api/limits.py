@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.addresses import network_of
 from app.api.bodies import Bodies, Body
+from app.api.body_limits import body_limit
 from app.api.errors import BodyTooLarge, RequestTooSlow
 from app.api.keys import Keys
 from app.api.refusals import refuse
@@ -40,7 +41,7 @@ class RequestLimits:
             return
         try:
             self._keys.check(scope)
-            self._check_length(scope)
+            limit = body_limit(scope, self._settings)
             if scope["path"] != _METRICS:
                 self._check_room()
         except GemelloError as refusal:
@@ -50,9 +51,11 @@ class RequestLimits:
             await self._app(scope, receive, send)
         else:
             with self._bodies.open(_address(scope)) as body:
-                await self._guarded(body, scope, receive, send)
+                await self._guarded(body, limit, scope, receive, send)
 
-    async def _guarded(self, body: Body, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(
+        self, body: Body, limit: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Count what arrives; once too much or too late, our answer replaces the app's.
 
         A request has a place while it is worked on: from when its body has arrived, so that slow
@@ -77,7 +80,7 @@ class RequestLimits:
             if not body.arriving:
                 return await receive()
             try:
-                message = await self._next_part(body, receive, deadline)
+                message = await self._next_part(body, limit, receive, deadline)
                 if message["type"] == "http.request" and not message.get("more_body", False):
                     self._check_room()
                     enter()
@@ -102,7 +105,9 @@ class RequestLimits:
         finally:
             leave()
 
-    async def _next_part(self, body: Body, receive: Receive, deadline: float) -> Message:
+    async def _next_part(
+        self, body: Body, limit: int, receive: Receive, deadline: float
+    ) -> Message:
         """Raise ``RequestTooSlow``, ``BodyTooLarge`` or ``Overloaded`` in place of it."""
         try:
             async with asyncio.timeout_at(deadline) as body.waits:
@@ -114,19 +119,14 @@ class RequestLimits:
         finally:
             body.waits = None
         self._bodies.grow(body, len(message.get("body", b"")))
-        if body.received > self._settings.max_request_bytes:
-            raise BodyTooLarge(self._settings.max_request_bytes)
+        if body.received > limit:
+            raise BodyTooLarge(limit)
         return message
 
     def _check_room(self) -> None:
         """Raise ``Overloaded`` when every place is taken."""
         if self._in_progress >= self._settings.max_concurrent_requests:
             raise Overloaded()
-
-    def _check_length(self, scope: Scope) -> None:
-        length = Headers(scope=scope).get("content-length", "")
-        if length.isdigit() and int(length) > self._settings.max_request_bytes:
-            raise BodyTooLarge(self._settings.max_request_bytes)
 
 
 def _address(scope: Scope) -> str:

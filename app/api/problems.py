@@ -1,5 +1,6 @@
 """The one error body, a problem (RFC 9457): how it is made, and how routes document it."""
 
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,17 @@ from app.api.responses import Problem
 from app.errors import GemelloError, Overloaded
 
 MEDIA_TYPE = "application/problem+json"
+
+
+class _ProblemResponse(JSONResponse):
+    """A problem may quote what it was sent: half of a surrogate pair, too, which UTF-8 cannot hold."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        # The backslash that takes its place is how JSON writes it.
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return text.encode(errors="backslashreplace")
 
 
 def problem(
@@ -36,7 +48,7 @@ def problem(
     headers = {"Retry-After": "1"} if status in (429, 503) else {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({**body.model_dump(), **members}, status, headers, MEDIA_TYPE)
+    return _ProblemResponse({**body.model_dump(), **members}, status, headers)
 
 
 def problem_of(

@@ -1,6 +1,6 @@
 """Uploaded files: their bytes, within limits, and their names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -8,6 +8,7 @@ from fastapi import UploadFile
 
 from app.errors import ParameterInvalid
 from app.gallery.metadata import MAX_FILENAME, clean_name
+from app.gallery.new_image import batched
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,13 @@ class UploadLimits:
         """Return a file's bytes, but at most one beyond the limit: enough to be refused by size."""
         return upload.file.read(self.image_bytes + 1)
 
-    def read_all(self, uploads: Sequence[UploadFile]) -> list[bytes]:
-        """Return the bytes of each file. Raise ``ParameterInvalid`` when there are too many."""
+    def batches(self, uploads: Sequence[UploadFile]) -> Iterator[list[bytes]]:
+        """Yield the bytes of all files, a few at a time: what is read at once takes little memory.
+
+        Raise ``ParameterInvalid`` when there are too many files.
+        """
         self.check_count(len(uploads))
-        return [self.read(upload) for upload in uploads]
+        return batched((self.read(upload) for upload in uploads), len)
 
 
 def clean_filename(upload: UploadFile) -> str | None:

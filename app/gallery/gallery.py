@@ -1,6 +1,7 @@
 """The domain: a gallery of images that can be added to, changed and removed from. No HTTP."""
 
 import contextlib
+import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +15,9 @@ from app.bundle.encoder import Vectors
 from app.errors import GemelloError, ImageError, ImageNotFound, ParameterInvalid
 from app.gallery.metadata import check_metadata, merged
 from app.gallery.new_image import AddResult, NewImage, OnConflict, Plan
+from app.gallery.quota import Quota, Usage
 from app.inference.decode_pool import DecodePool
-from app.inference.embedder import Embedder
+from app.inference.embedder import Embedded, Embedder
 from app.inference.reembedding import Reembedder
 from app.inference.served_model import ActiveModel, ServedModel
 from app.storage.filters import Filter
@@ -27,6 +29,10 @@ log = structlog.get_logger()
 
 # Stored files whose records are looked up in one call of the store.
 _CHUNK = 1000
+# Records in memory while all images of a filter are removed.
+_REMOVED = 10_000
+# Other precisions and decoders move a vector by less; those of different pictures are 1 apart and more.
+_SAME_VECTOR = 0.25
 
 
 class Gallery:
@@ -45,7 +51,11 @@ class Gallery:
         reembedder: Reembedder,
         decoder: DecodePool,
         metrics: Metrics,
+        quota: Quota = Quota(),
     ) -> None:
+        self._quota = quota
+        self._used: Usage | None = None
+        """What is stored, where there is a quota: counted when it is not known."""
         self._store, self._blobs, self._active = stores.gallery, stores.blobs, active
         self._embedder, self._reembedder, self._decoder = embedder, reembedder, decoder
         self._metrics = metrics
@@ -115,13 +125,20 @@ class Gallery:
         self, model: ServedModel, images: Sequence[NewImage], on_conflict: OnConflict
     ) -> list[AddResult] | None:
         """None when ``model`` is no longer the one that answers, and nothing was stored."""
-        embedded = self._embedder.embed_bytes(
-            model, [new.data for new in images], known=_known_vectors(model, images)
-        )
+        given = _given_vectors(model, images)
+        # One is made here all the same, so that what comes with images cannot be just anything.
+        sampled = secrets.choice(list(given)) if given else None
+        known = {index: vector for index, vector in given.items() if index != sampled}
+        embedded = self._embedder.embed_bytes(model, [new.data for new in images], known=known)
+        if sampled is not None:
+            _check_vector(given[sampled], embedded[sampled])
         with self._metrics.stage("store"), self._writing:
             if model is not self._active.model:
                 return None
-            plan = Plan(self._store, on_conflict)
+            if self._quota and self._used is None:
+                summary = self._store.summary()
+                self._used = Usage(summary.images, summary.bytes)
+            plan = Plan(self._store, on_conflict, self._quota, self._used or Usage())
             results = [
                 AddResult("failed", error=image)
                 if isinstance(image, ImageError)
@@ -129,7 +146,9 @@ class Gallery:
                 for new, image in zip(images, embedded, strict=True)
             ]
             if plan.writes:
+                self._used = None
                 self._commit(plan, model)
+                self._used = plan.used
         return results
 
     def _commit(self, plan: Plan, model: ServedModel) -> None:
@@ -205,13 +224,16 @@ class Gallery:
             self._remove([self.get(image_id)])
 
     def remove_where(self, where: Filter) -> int:
-        """Remove all images that ``where`` holds for, at once; return how many."""
+        """Remove all images that ``where`` holds for, thousands at a time; return how many."""
+        removed = 0
         with self._writing:
-            records = self._store.page(0, self._store.count(), where)
-            self._remove(records)
-        return len(records)
+            while records := self._store.page(0, _REMOVED, where):
+                self._remove(records)
+                removed += len(records)
+        return removed
 
     def _remove(self, records: Sequence[ImageRecord]) -> None:
+        self._used = None
         self._store.delete([record.id for record in records])
         self._drop_unused([record.sha256 for record in records])
         self._metrics.images_removed.inc(len(records))
@@ -223,14 +245,23 @@ class Gallery:
                 self._blobs.delete(unused)
 
 
-def _known_vectors(model: ServedModel, images: Sequence[NewImage]) -> dict[int, Vectors]:
+def _given_vectors(model: ServedModel, images: Sequence[NewImage]) -> dict[int, Vectors]:
     """The vectors that came with the images, where ``model`` made them. Raises ``ParameterInvalid``."""
     dimension = model.encoder.dimension
-    known = {
+    given = {
         index: new.vector
         for index, new in enumerate(images)
         if new.vector is not None and new.model_id == model.id
     }
-    if any(vector.shape != (dimension,) for vector in known.values()):
+    if any(vector.shape != (dimension,) for vector in given.values()):
         raise ParameterInvalid("embeddings", f"expected {dimension} numbers for each image")
-    return known
+    return given
+
+
+def _check_vector(given: Vectors, made: Embedded | ImageError) -> None:
+    """Raise ``ParameterInvalid`` when a vector that came with an image is far from the image's own."""
+    if isinstance(made, Embedded) and np.linalg.norm(given - made.vectors[0]) > _SAME_VECTOR:
+        raise ParameterInvalid(
+            "embeddings",
+            "one is not what the model makes of its image; leave them out, and they are made here",
+        )

@@ -1,8 +1,9 @@
 """An image's metadata: a JSON object of bounded size and depth."""
 
 import json
+import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.errors import ParameterInvalid
@@ -17,8 +18,11 @@ def check_metadata(value: object) -> dict[str, Any]:
     """Return ``value``, an object that can be stored and filtered. Raises ``ParameterInvalid``."""
     if not isinstance(value, dict):
         raise ParameterInvalid("metadata", f"expected an object, got {kind_of(value)}")
-    if _depth(value) > MAX_DEPTH:
-        raise ParameterInvalid("metadata", f"at most {MAX_DEPTH} levels are allowed")
+    for depth, level in enumerate(_levels(value), start=1):
+        if depth > MAX_DEPTH:
+            raise ParameterInvalid("metadata", f"at most {MAX_DEPTH} levels are allowed")
+        if any(isinstance(part, int) and abs(part) > sys.float_info.max for part in level):
+            raise ParameterInvalid("metadata", "it contains a number that is too large")
     try:
         size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
     except UnicodeEncodeError as exc:
@@ -50,18 +54,17 @@ def merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return new
 
 
-def _depth(value: object) -> int:
-    """How deep objects and lists lie in each other; counts without recursion."""
-    depth, level = 0, [value]
+def _levels(value: object) -> Iterator[list[object]]:
+    """Yield ``value``, then what lies in it, then what lies in that: without recursion."""
+    level = [value]
     while level:
-        depth += 1
+        yield level
         level = [
             inner
             for outer in level
             if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
-    return depth
 
 
 def kind_of(value: object) -> str:

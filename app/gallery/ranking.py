@@ -4,17 +4,23 @@ Whatever is asked for, rows are taken from an exact prefix of the ranking, and a
 fetched until there are enough: so nothing comes short because something nearer was left out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.bundle.encoder import Vectors
+from app.gallery.places import Places
 from app.storage.filters import Filter, Scalar
 from app.storage.gallery_store import GalleryStore
 
+DEEP = 10_000
+"""Rows of a prefix from which on it takes much time and memory."""
 # How much longer the next prefix is.
 _GROWTH = 4
+# Rows whose vectors, or records, are in memory at a time.
+_CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +52,29 @@ class Constraints:
 
 
 def rank(
-    store: GalleryStore, model_id: str, queries: Vectors, count: int, constraints: Constraints
+    store: GalleryStore,
+    model_id: str,
+    queries: Vectors,
+    count: int,
+    constraints: Constraints,
+    places: Places | None = None,
 ) -> list[Row]:
     """Return the first ``count`` rows, ascending by distance, ties by id; fewer when there are no more.
 
-    ``queries`` is float32 [N, D], N ≥ 1; a row's distance is that from the nearest of them.
+    ``queries`` is float32 [N, D], N ≥ 1; a row's distance is that from the nearest of them. A prefix of
+    more than ``DEEP`` rows takes one of ``places``: raises ``Overloaded`` when none is free.
     """
     fetch = count + len(constraints.without)
-    while True:
-        prefix = nearest(store, model_id, queries, fetch, constraints.where)
-        rows, complete = _apply(store, model_id, prefix, constraints)
-        if complete or len(rows) >= count or len(prefix) < fetch:
-            return rows[:count]
-        fetch *= _GROWTH
+    with ExitStack() as held:
+        while True:
+            if places and min(fetch, store.searchable(model_id)) > DEEP:
+                held.enter_context(places.taken())
+                places = None
+            prefix = nearest(store, model_id, queries, fetch, constraints.where)
+            rows, complete = _apply(store, model_id, prefix, constraints)
+            if complete or len(rows) >= count or len(prefix) < fetch:
+                return rows[:count]
+            fetch *= _GROWTH
 
 
 def nearest(
@@ -83,14 +99,25 @@ def _apply(
     if constraints.within:
         near = [row for row in prefix if constraints.within(row.distance)]
     rows = [row for row in near if row.id not in constraints.without]
-    if constraints.likely:
-        rows = constraints.likely(rows)
-    if constraints.unlike is not None and len(constraints.unlike):
-        vectors = store.vectors(model_id, [row.id for row in rows])
-        rows = _nearer_than(constraints.unlike, rows, vectors)
+    if likely := constraints.likely:
+        rows = [row for chunk in _chunks(rows) for row in likely(chunk)]
+    unlike = constraints.unlike
+    if unlike is not None and len(unlike):
+        rows = [
+            row
+            for chunk in _chunks(rows)
+            for row in _nearer_than(
+                unlike, chunk, store.vectors(model_id, [row.id for row in chunk])
+            )
+        ]
     if constraints.group_by:
         rows = _first_of_each(rows, store.values_of(constraints.group_by, [row.id for row in rows]))
     return rows, len(near) < len(prefix)
+
+
+def _chunks(rows: list[Row]) -> Iterator[list[Row]]:
+    for start in range(0, len(rows), _CHUNK):
+        yield rows[start : start + _CHUNK]
 
 
 def _nearer_than(unlike: Vectors, rows: list[Row], vectors: dict[str, Vectors]) -> list[Row]:

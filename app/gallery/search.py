@@ -1,7 +1,7 @@
 """Searching a gallery: like these images, unlike those, among the ones that a filter allows."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from app.bundle.manifest import Manifest
 from app.errors import ImageError, ParameterInvalid
 from app.gallery.calibration import Calibrator, judge
 from app.gallery.judging import Judge
-from app.gallery.near_duplicates import duplicate_groups
+from app.gallery.near_duplicates import Check, duplicate_groups
+from app.gallery.places import Places
 from app.gallery.query import (
     Comparison,
     Embeddings,
@@ -29,6 +30,8 @@ from app.telemetry.metrics import Metrics
 
 # However few are shown, the first of the ranking are judged to say whether there is a match.
 _LOOKED_AT = 10
+# Searches that pass over thousands of rows, or group them: more would take all threads and memory.
+_DEEP_AT_ONCE = 2
 
 
 class Searcher:
@@ -46,6 +49,7 @@ class Searcher:
         self._store, self._active = store, active
         self._embedder, self._metrics = embedder, metrics
         self._calibrator = calibrator
+        self._deep = Places(_DEEP_AT_ONCE)
         self._grouped: tuple[tuple[object, ...], list[list[str]]] = ((), [])
         # Two at once would each take the whole machine for the same answer.
         self._grouping = threading.Lock()
@@ -71,32 +75,37 @@ class Searcher:
                 return self._page(model, like, flat, unlike, named, options)
 
     def search_each(
-        self, images: Sequence[bytes], options: Options, *, flip: bool = False
+        self, batches: Iterable[Sequence[bytes]], options: Options, *, flip: bool = False
     ) -> tuple[Manifest, list[SearchPage | ImageError]]:
-        """Return a page for each image, or why there is none; and the model. Raises as ``search``."""
+        """Return a page for each image, or why there is none; and the model. Raises as ``search``.
+
+        Images come in batches, so that they need not be in memory all at once.
+        """
+        pages: list[SearchPage | ImageError] = []
         with self._active.use() as model:
-            embedded = self._embedder.embed_bytes(model, images, flip=flip)
-            with self._metrics.stage("search"):
-                pages = [
-                    image
-                    if isinstance(image, ImageError)
-                    else self._page(model, [image], image.vectors, [], frozenset(), options)
-                    for image in embedded
-                ]
+            for images in batches:
+                embedded = self._embedder.embed_bytes(model, images, flip=flip)
+                with self._metrics.stage("search"):
+                    pages += [
+                        image
+                        if isinstance(image, ImageError)
+                        else self._page(model, [image], image.vectors, [], frozenset(), options)
+                        for image in embedded
+                    ]
             return model.manifest, pages
 
-    def embed(self, images: Sequence[bytes | str]) -> Embeddings:
-        """Return the vectors of images, each given by its bytes or by the id of a stored one.
-
-        Raises ``ImageNotFound`` for an unknown id, ``Overloaded`` when too busy.
-        """
+    def embed(self, batches: Iterable[Sequence[bytes]]) -> Embeddings:
+        """Return the vectors of images, which come in batches. Raises ``Overloaded`` when too busy."""
         with self._active.use() as model:
-            return Embeddings(model.manifest, self._embedder.embed(model, images))
+            embedded = [
+                image for images in batches for image in self._embedder.embed_bytes(model, images)
+            ]
+            return Embeddings(model.manifest, embedded)
 
     def compare(
         self, images: Sequence[bytes | str], false_alarms: float | None = None
     ) -> Comparison:
-        """Return how far two images are apart, and what that means. Raises as ``embed``."""
+        """Return how far two images are apart, and what that means. Raises as ``search``."""
         with self._active.use() as model:
             first, second = (
                 image.vectors[0].astype(np.float64)
@@ -119,13 +128,21 @@ class Searcher:
         with self._active.use() as model:
             return model.manifest, self._store.vectors(model.id, ids)
 
-    def duplicates(self, max_distance: float) -> tuple[Manifest, list[list[str]]]:
-        """Return groups of near-duplicates by id, and the model; remembered until the gallery changes."""
+    def duplicates(
+        self, max_distance: float, check: Check = lambda: None
+    ) -> tuple[Manifest, list[list[str]]]:
+        """Return groups of near-duplicates by id, and the model; remembered until the gallery changes.
+
+        ``check`` is called now and then, and ends it by raising.
+        """
         with self._active.use() as model, self._grouping:
             # By the model's id: to remember the model itself would keep it in memory.
             state = (model.id, max_distance, self._store.generation)
             if self._grouped[0] != state:
-                self._grouped = (state, duplicate_groups(self._store, model.id, max_distance))
+                self._grouped = (
+                    state,
+                    duplicate_groups(self._store, model.id, max_distance, check),
+                )
             return model.manifest, self._grouped[1]
 
     def _page(
@@ -159,7 +176,14 @@ class Searcher:
         )
         while True:
             # One more than is shown tells whether there is a next page.
-            rows = rank(self._store, model.id, queries, max(end + 1, _LOOKED_AT), constraints)
+            rows = rank(
+                self._store,
+                model.id,
+                queries,
+                max(end + 1, _LOOKED_AT),
+                constraints,
+                self._deep,
+            )
             shown = rows[options.offset : end]
             ids = [row.id for row in shown]
             records = self._store.get(ids)

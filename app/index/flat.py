@@ -57,17 +57,23 @@ class FlatIndex:
             slots = [self._slots[image_id] for image_id in known]
             vectors = self._vectors()
             # faiss takes what is nearer than a limit, in float32: a little more, looked at again.
-            limit = radius**2 + _TOLERANCE * max(1.0, radius**2)
-            starts, _, candidates = self._index.range_search(vectors[slots], limit)
+            slack = _TOLERANCE * max(1.0, radius**2)
+            starts, squared, candidates = self._index.range_search(
+                vectors[slots], radius**2 + slack
+            )
             near: dict[str, list[str]] = {}
             for row, image_id in enumerate(known):
-                others = candidates[starts[row] : starts[row + 1]]
-                difference = vectors[others].astype(np.float64) - vectors[slots[row]].astype(
+                found = slice(starts[row], starts[row + 1])
+                others, sure = candidates[found], squared[found] < radius**2 - slack
+                # Most are clearly within: only the others are worth their vectors in float64.
+                doubtful = others[~sure]
+                difference = vectors[doubtful].astype(np.float64) - vectors[slots[row]].astype(
                     np.float64
                 )
                 distances = np.sqrt((difference**2).sum(axis=1)).astype(np.float32)
-                within = others[distances <= np.float32(radius)].tolist()
-                near[image_id] = [self._ids[slot] for slot in within if slot != slots[row]]
+                sure[~sure] = distances <= np.float32(radius)
+                sure[others == slots[row]] = False
+                near[image_id] = list(map(self._ids.__getitem__, others[sure].tolist()))
             return near
 
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:

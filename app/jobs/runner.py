@@ -1,12 +1,12 @@
-"""The one thread that works on jobs, in the order they came."""
+"""The one thread that works on jobs, in the order they came, but for those that go first."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
 
-from app.errors import GemelloError
+from app.errors import GemelloError, StorageFull
 from app.jobs.table import Job, Jobs
 
 log = structlog.get_logger()
@@ -14,23 +14,22 @@ log = structlog.get_logger()
 Work = Callable[[Mapping[str, Any], "Progress"], None]
 
 
+# How long jobs wait where the disk has no room, or the table of jobs cannot be written.
+_RETRY_S = 10.0
+
+
 class Stopped(Exception):
-    """Ends a job's work early: it was cancelled, or the service stops."""
+    """Ends a job's work early: it was cancelled, another goes first, or the service stops."""
 
 
 class Progress:
     """What a job's work says of itself, and how it learns that it shall stop."""
 
     def __init__(
-        self, job: Job, jobs: Jobs, stop: threading.Event, cancel: threading.Event
+        self, job: Job, jobs: Jobs, stop: threading.Event, interrupt: threading.Event
     ) -> None:
         self.job_id, self.done, self.total = job.id, job.done, job.total
-        self._jobs, self._stop, self._cancel = jobs, stop, cancel
-
-    @property
-    def cancelled(self) -> bool:
-        """Return whether it ends for good; otherwise it goes on after a restart."""
-        return self._cancel.is_set()
+        self._jobs, self._stop, self._interrupt = jobs, stop, interrupt
 
     def report(
         self, done: int, failures: Sequence[tuple[str, GemelloError]] = (), added: int = 0
@@ -45,13 +44,13 @@ class Progress:
         self.report(self.done + items, failures, added)
 
     def check(self) -> None:
-        """Raise ``Stopped`` when the job was cancelled or the service stops."""
-        if self._stop.is_set() or self._cancel.is_set():
+        """Raise ``Stopped`` when the job was cancelled, another goes first, or the service stops."""
+        if self._stop.is_set() or self._interrupt.is_set():
             raise Stopped
 
     def wait(self, seconds: float) -> None:
         """Give way to others. Raises ``Stopped``."""
-        self._stop.wait(seconds)
+        self._interrupt.wait(seconds)
         self.check()
 
 
@@ -59,13 +58,22 @@ class JobRunner:
     """Works on what ``Jobs`` holds; ``kinds`` maps a job's kind to its work.
 
     Work must be able to begin again: after a restart it is called with the same arguments, and
-    ``progress.done`` is what it last reported.
+    ``progress.done`` is what it last reported. So work on another kind gives way to jobs of the kinds
+    ``first``, and work that finds no room on the disk waits for it. ``ended`` is told of each job that has
+    ended for good, after that was written down.
     """
 
-    def __init__(self, jobs: Jobs, kinds: Mapping[str, Work]) -> None:
-        self._jobs, self._kinds = jobs, kinds
-        self._wake, self._stop, self._cancel = (threading.Event() for _ in range(3))
-        self._current: str | None = None
+    def __init__(
+        self,
+        jobs: Jobs,
+        kinds: Mapping[str, Work],
+        *,
+        first: Collection[str] = (),
+        ended: Callable[[Job], None] = lambda _: None,
+    ) -> None:
+        self._jobs, self._kinds, self._first, self._ended = jobs, kinds, first, ended
+        self._wake, self._stop, self._interrupt = (threading.Event() for _ in range(3))
+        self._current: Job | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
@@ -76,44 +84,79 @@ class JobRunner:
     def stop(self) -> None:
         """End at the next report; the job goes on at the next start."""
         self._stop.set()
+        with self._lock:
+            self._interrupt.set()
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join()
 
     def wake(self) -> None:
         """Look for new jobs."""
+        with self._lock:
+            if self._current and self._current.kind not in self._first:
+                following = self._next()
+                if following and following.kind in self._first:
+                    self._interrupt.set()
         self._wake.set()
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job; what it has done stays done. Raises ``JobNotFound``."""
         with self._lock:
-            self._jobs.move(job_id, "cancelled")
-            if self._current == job_id:
-                self._cancel.set()
-        return self._jobs.get(job_id)
+            cancelled = self._jobs.move(job_id, "cancelled")
+            running = self._current is not None and self._current.id == job_id
+            if running:
+                self._interrupt.set()
+        job = self._jobs.get(job_id)
+        if cancelled and not running:
+            self._ended(job)
+        return job
+
+    def _next(self) -> Job | None:
+        waiting = self._jobs.unfinished()
+        return min(waiting, key=lambda job: job.kind not in self._first, default=None)
 
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.clear()
-            waiting = self._jobs.unfinished()
-            if waiting:
-                self._work_on(waiting[0])
-            else:
-                self._wake.wait()
+            try:
+                job = self._next()
+                if job is None:
+                    self._wake.wait()
+                else:
+                    self._work_on(job)
+            except GemelloError as exc:  # of the table of jobs itself
+                log.error("jobs wait", reason=str(exc))
+                self._stop.wait(_RETRY_S)
 
     def _work_on(self, job: Job) -> None:
         with self._lock:
             if not self._jobs.move(job.id, "running"):
                 return
-            self._current = job.id
-            self._cancel.clear()
+            self._current = job
+            if not self._stop.is_set():
+                self._interrupt.clear()
         log.info("job begins", job=job.id, kind=job.kind, done=job.done)
         try:
-            self._kinds[job.kind](
-                job.arguments, Progress(job, self._jobs, self._stop, self._cancel)
-            )
+            self._finish(job)
+        finally:
+            with self._lock:
+                self._current = None
+        ended = self._jobs.get(job.id)
+        if ended.finished:
+            self._ended(ended)
+
+    def _finish(self, job: Job) -> None:
+        progress = Progress(job, self._jobs, self._stop, self._interrupt)
+        try:
+            self._kinds[job.kind](job.arguments, progress)
         except Stopped:
             log.info("job stopped", job=job.id)
+            if not self._stop.is_set():
+                self._jobs.move(job.id, "queued")
+        except StorageFull:
+            log.warning("job waits for room on the disk", job=job.id)
+            self._jobs.move(job.id, "queued", "the disk is full; it goes on once there is room")
+            self._interrupt.wait(_RETRY_S)
         except GemelloError as exc:
             log.error("job failed", job=job.id, reason=str(exc))
             self._jobs.move(job.id, "failed", str(exc))
@@ -123,6 +166,3 @@ class JobRunner:
         else:
             self._jobs.move(job.id, "succeeded")
             log.info("job done", job=job.id)
-        finally:
-            with self._lock:
-                self._current = None

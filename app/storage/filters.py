@@ -18,7 +18,9 @@ from app.errors import ParameterInvalid
 Scalar = str | int | float | bool
 Operator = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "nin", "exists"]
 
-MAX_DEPTH, MAX_CONDITIONS = 8, 1000
+MAX_DEPTH, MAX_VALUES = 8, 1000
+MAX_PARTS = 200
+"""Objects and conditions: each may be a look at all images, and SQLite joins no more than 500."""
 MAX_FILTER_BYTES = 16_384
 
 
@@ -86,18 +88,20 @@ def parse_filter(text: str) -> Filter:
 
 
 class _Parser:
-    """Counts the conditions on the way, so that no filter costs more than the limit."""
+    """Counts parts and values on the way, so that no filter costs more than the limits."""
 
     def __init__(self) -> None:
-        self._conditions = 0
+        self._parts = self._values = 0
 
     def filter(self, value: object, where: str, depth: int) -> Filter:
+        self._count()
         if depth > MAX_DEPTH:
             raise _refused(f"at most {MAX_DEPTH} levels are allowed")
         parts = [self._part(k, v, where, depth) for k, v in _object(value, where).items()]
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def _part(self, key: str, value: object, where: str, depth: int) -> Filter:
+        scalar(key, f"a key of {where}")
         inside = f"{where}.{key}"
         if key == "not":
             return Not(self.filter(value, inside, depth + 1))
@@ -116,7 +120,6 @@ class _Parser:
         return parts[0] if len(parts) == 1 else And(parts)
 
     def _condition(self, key: str, operator: str, value: object, where: str) -> Filter:
-        scalar(key, where)
         self._count(len(value) if isinstance(value, list) else 1)
         if operator not in get_args(Operator):
             raise _refused(
@@ -137,10 +140,13 @@ class _Parser:
         equal = self._equal(key, value if isinstance(value, list) else [value], where)
         return equal if operator in ("eq", "in") else Not(equal)
 
-    def _count(self, conditions: int) -> None:
-        self._conditions += conditions
-        if self._conditions > MAX_CONDITIONS:
-            raise _refused(f"at most {MAX_CONDITIONS} conditions and values are allowed")
+    def _count(self, values: int = 0) -> None:
+        self._parts += 1
+        self._values += values
+        if self._parts > MAX_PARTS:
+            raise _refused(f"at most {MAX_PARTS} objects and conditions are allowed")
+        if self._values > MAX_VALUES:
+            raise _refused(f"at most {MAX_VALUES} values are allowed")
 
     def _equal(self, key: str, values: list[object], where: str) -> Filter:
         one_of = In(key, tuple(scalar(v, where) for v in values if v is not None))
@@ -159,7 +165,10 @@ def scalar(value: object, where: str) -> Scalar:
             raise _refused(f"{where} contains text that is not valid Unicode")
         return value
     if isinstance(value, int):
-        return value if -_LARGEST <= value < _LARGEST else float(value)
+        try:
+            return value if -_LARGEST <= value < _LARGEST else float(value)
+        except OverflowError as exc:
+            raise _refused(f"{where} is a number that is too large") from exc
     if isinstance(value, float):
         return value
     raise _refused(f"{where} must be text, a number, true, false or null")

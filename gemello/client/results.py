@@ -158,9 +158,11 @@ class ImagePage:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Images that are near-duplicates of each other."""
+    """Images that are near-duplicates of each other: the first of them where the group is ``truncated``."""
 
     images: list[Image]
+    size: int
+    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)

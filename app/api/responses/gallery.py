@@ -68,15 +68,26 @@ class Removed(BaseModel):
 
 class Group(BaseModel):
     images: list[Image]
+    size: int = Field(description="Images in the group.")
+    truncated: bool = Field(description="Whether `images` is the beginning of a larger group.")
 
     @classmethod
-    def of(cls, ids: Sequence[str], records: Mapping[str, ImageRecord]) -> Self:
-        """Describe the images of a group that have a record: one may have been removed meanwhile."""
-        return cls(images=[Image.of(records[i]) for i in ids if i in records])
+    def of(cls, ids: Sequence[str], most: int, records: Mapping[str, ImageRecord]) -> Self:
+        """Describe a group by the first ``most`` of its images.
+
+        Those without a record are left out: one may have been removed meanwhile.
+        """
+        return cls(
+            images=[Image.of(records[i]) for i in ids[:most] if i in records],
+            size=len(ids),
+            truncated=len(ids) > most,
+        )
 
 
 class DuplicatesAnswer(BaseModel):
-    groups: list[Group] = Field(description="The largest first.")
+    groups: list[Group] = Field(
+        description="The largest first; fewer than `limit` where they have thousands of images."
+    )
     total: int = Field(description="Groups in all.")
     offset: int
     next_offset: int | None = Field(description="Where the next page starts; null on the last.")

@@ -24,7 +24,7 @@ class Job(BaseModel):
     kind: str = Field(examples=["activate_model"])
     arguments: dict[str, Any] = Field(examples=[{"model": "default/2"}])
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
-    reason: str | None = Field(description="Why the job as a whole failed.")
+    reason: str | None = Field(description="Why the job as a whole failed, or what it waits for.")
     done: int = Field(description="Items that are done, failed ones included.")
     total: int | None = Field(description="Items in all; null until they are counted.")
     added: int = Field(description="Images that are new in the gallery.")

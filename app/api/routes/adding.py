@@ -19,12 +19,12 @@ from app.api.problems import problems
 from app.api.uploads import clean_filename
 from app.errors import GemelloError, ParameterInvalid
 from app.gallery.gallery import Gallery
-from app.gallery.new_image import AddResult, NewImage, OnConflict
+from app.gallery.new_image import AddResult, NewImage, OnConflict, batched
 
-router = APIRouter(prefix="/gallery", tags=["gallery"])
-
-# Images read into memory, and written in one transaction, at a time.
-_CHUNK = 16
+# The largest text fields are the metadata of a hundred images, or their vectors.
+router = APIRouter(
+    prefix="/gallery", tags=["gallery"], form_limits={"max_fields": 10, "max_part_size": 2_500_000}
+)
 
 
 @router.post(
@@ -56,20 +56,21 @@ def add(
     metadata = parse_metadata(form.metadata, count)
     vectors = parse_embeddings(form.embeddings, count)
     results: list[AddResult] = []
-    for start in range(0, count, _CHUNK):
-        chunk = [
-            NewImage(
-                data=limits.read(form.images[i]),
-                id=ids[i],
-                filename=filenames[i],
-                label=labels[i],
-                metadata=metadata[i],
-                vector=vectors[i],
-                model_id=form.embeddings_model,
-            )
-            for i in range(start, min(start + _CHUNK, count))
-        ]
-        results += _add_chunk(gallery, chunk, form.on_conflict, before=results)
+    images = (
+        NewImage(
+            data=limits.read(form.images[i]),
+            id=ids[i],
+            filename=filenames[i],
+            label=labels[i],
+            metadata=metadata[i],
+            vector=vectors[i],
+            model_id=form.embeddings_model,
+        )
+        for i in range(count)
+    )
+    # A batch is read into memory, and written in one transaction, at a time.
+    for batch in batched(images, lambda new: len(new.data)):
+        results += _add_batch(gallery, batch, form.on_conflict, before=results)
     errors = [result.error for result in results if result.error]
     return multi_status(request, responses.AddAnswer.of(results, filenames), errors, success=201)
 
@@ -103,16 +104,16 @@ def import_many(
     return responses.Job.of(job)
 
 
-def _add_chunk(
+def _add_batch(
     gallery: Gallery,
-    chunk: list[NewImage],
+    batch: list[NewImage],
     on_conflict: OnConflict,
     before: Sequence[AddResult],
 ) -> list[AddResult]:
     """Once a part of the upload is stored, a failure of the rest must not hide that."""
     try:
-        return gallery.add(chunk, on_conflict)
+        return gallery.add(batch, on_conflict)
     except GemelloError as exc:
         if not any(result.status != "failed" for result in before):
             raise
-        return [AddResult("failed", new.id, exc) for new in chunk]
+        return [AddResult("failed", new.id, exc) for new in batch]

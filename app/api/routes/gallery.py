@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.api import requests, responses
-from app.api.dependencies import GalleryDep, SearcherDep
+from app.api.dependencies import DearReadsDep, GalleryDep, SearcherDep
 from app.api.elapsed import elapsed_ms
 from app.api.fields import check_label, parse_box
 from app.api.problems import problems
+from app.api.rendering import rendered
 from app.gallery import query as domain
 from app.gallery.metadata import check_metadata
 from app.storage.filters import parse_filter
@@ -17,22 +18,33 @@ from app.storage.filters import parse_filter
 router = APIRouter(prefix="/gallery", tags=["gallery"])
 
 
-@router.get("", summary="List images", responses=problems(401, 422, 429, 503))
+@router.get(
+    "",
+    summary="List images",
+    response_model=responses.ListAnswer,
+    responses=problems(401, 422, 429, 503),
+)
 def list_images(
-    gallery: GalleryDep, searcher: SearcherDep, query: Annotated[requests.ListQuery, Query()]
-) -> responses.ListAnswer:
+    reads: DearReadsDep,
+    gallery: GalleryDep,
+    searcher: SearcherDep,
+    query: Annotated[requests.ListQuery, Query()],
+) -> Response:
     """List images in order of arrival; follow `next_cursor` for more."""
     wanted = parse_filter(query.filter) if query.filter is not None else None
-    records = gallery.list_images(int(query.cursor or "0"), query.limit, wanted)
-    ids = [record.id for record in records] if "embedding" in query.include else []
-    model, vectors = searcher.vectors(ids)
-    more = len(records) == query.limit
-    return responses.ListAnswer(
-        images=[responses.Image.of(record, vectors.get(record.id)) for record in records],
-        total=len(gallery),
-        next_cursor=str(records[-1].position) if more else None,
-        model=responses.ModelInfo.of(model),
-    )
+    embeddings = "embedding" in query.include
+    with reads.large(query.limit, vectors=embeddings):
+        records = gallery.list_images(int(query.cursor or "0"), query.limit, wanted)
+        model, vectors = searcher.vectors([record.id for record in records] if embeddings else [])
+        more = len(records) == query.limit
+        return rendered(
+            responses.ListAnswer(
+                images=[responses.Image.of(record, vectors.get(record.id)) for record in records],
+                total=len(gallery),
+                next_cursor=str(records[-1].position) if more else None,
+                model=responses.ModelInfo.of(model),
+            )
+        )
 
 
 @router.get(
@@ -64,7 +76,10 @@ def update(gallery: GalleryDep, image_id: str, changes: requests.Changes) -> res
 def remove_where(
     gallery: GalleryDep, query: Annotated[requests.FilterQuery, Query()]
 ) -> responses.Removed:
-    """Answer how many are gone: from the disk, and from every later search."""
+    """Answer how many are gone: from the disk, and from every later search.
+
+    Thousands go at a time: after an interruption some may be left, and the same call goes on.
+    """
     return responses.Removed(removed=gallery.remove_where(parse_filter(query.filter)))
 
 
@@ -83,22 +98,25 @@ def remove(gallery: GalleryDep, image_id: str) -> Response:
 @router.get(
     "/{image_id}/similar",
     summary="Find the images most like a stored one",
+    response_model=responses.SearchAnswer,
     responses=problems(401, 404, 422, 429, 503),
 )
 def similar(
+    reads: DearReadsDep,
     gallery: GalleryDep,
     searcher: SearcherDep,
     image_id: str,
     query: Annotated[requests.SearchOptions, Query()],
-) -> responses.SearchAnswer:
+) -> Response:
     """Answer the gallery in ascending distance from the image, which is itself left out."""
     start = time.perf_counter()
     wanted = domain.Query([image_id], box=parse_box(query.box), flip=query.flip)
-    page = searcher.search(wanted, query.options())
-    first = responses.Query.of(
-        page.queries[0],
-        image_id=image_id,
-        filename=gallery.get(image_id).filename,
-        embedding=query.embeddings,
-    )
-    return responses.SearchAnswer.of(page, first, elapsed_ms(start))
+    with reads.large(query.top_k, vectors=query.embeddings):
+        page = searcher.search(wanted, query.options())
+        first = responses.Query.of(
+            page.queries[0],
+            image_id=image_id,
+            filename=gallery.get(image_id).filename,
+            embedding=query.embeddings,
+        )
+        return rendered(responses.SearchAnswer.of(page, first, elapsed_ms(start)))

@@ -46,6 +46,7 @@ def activate(
 
 @router.post(
     "/{name}/{version}/adapt",
+    form_limits={"max_fields": 10, "max_part_size": 1000},
     status_code=202,
     summary="Adapt a model to the gallery",
     responses=problems(401, 403, 404, 409, 422, 429, 503),

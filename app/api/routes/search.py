@@ -6,19 +6,23 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.api import requests, responses
-from app.api.dependencies import SearcherDep, UploadLimitsDep
+from app.api.dependencies import DearReadsDep, SearcherDep, UploadLimitsDep
 from app.api.elapsed import elapsed_ms
 from app.api.fields import parse_box
 from app.api.multi_status import multi_status
 from app.api.problems import problems
+from app.api.rendering import rendered
 from app.api.uploads import clean_filename
 from app.errors import ImageError, ParameterInvalid
 from app.gallery import query as domain
 
-router = APIRouter(tags=["search"])
+# Text fields are options, ids and a filter: in sum they stay below 2 MB.
+router = APIRouter(tags=["search"], form_limits={"max_fields": 64, "max_part_size": 32_768})
 
 # Query images of one search; each costs an inference and a scan.
 MAX_QUERIES = 16
+# Results of one answer; those with vectors count tenfold.
+MAX_RESULTS = 10_000
 
 _READING = problems(400, 401, 413, 415, 422, 429, 503)
 _SOME_REFUSED = "Some files are not images"
@@ -27,14 +31,16 @@ _SOME_REFUSED = "Some files are not images"
 @router.post(
     "/search",
     summary="Find the images most like one",
+    response_model=responses.SearchAnswer,
     responses={**_READING, **problems(404)},
 )
 def search(
+    reads: DearReadsDep,
     searcher: SearcherDep,
     limits: UploadLimitsDep,
     form: Annotated[requests.SearchForm, Form(media_type="multipart/form-data")],
     query: Annotated[requests.SearchOptions, Query()],
-) -> responses.SearchAnswer:
+) -> Response:
     """Answer the gallery in ascending Euclidean distance from an image, or from a stored one.
 
     Options may be form fields or query parameters; a form field wins. The image is not stored.
@@ -53,14 +59,15 @@ def search(
         box=parse_box(options.box),
         flip=options.flip,
     )
-    page = searcher.search(wanted, options.options())
-    first = responses.Query.of(
-        page.queries[0],
-        image_id=None if form.image else form.id[0],
-        filename=clean_filename(form.image[0]) if form.image else None,
-        embedding=options.embeddings,
-    )
-    return responses.SearchAnswer.of(page, first, elapsed_ms(start))
+    with reads.large(options.top_k, vectors=options.embeddings):
+        page = searcher.search(wanted, options.options())
+        first = responses.Query.of(
+            page.queries[0],
+            image_id=None if form.image else form.id[0],
+            filename=clean_filename(form.image[0]) if form.image else None,
+            embedding=options.embeddings,
+        )
+        return rendered(responses.SearchAnswer.of(page, first, elapsed_ms(start)))
 
 
 @router.post(
@@ -73,6 +80,7 @@ def search(
     },
 )
 def search_batch(
+    reads: DearReadsDep,
     searcher: SearcherDep,
     limits: UploadLimitsDep,
     request: Request,
@@ -82,19 +90,26 @@ def search_batch(
     """Answer each image as `/search` would, in the order sent; options hold for all of them."""
     start = time.perf_counter()
     options = requests.overridden(query, form)
-    model, pages = searcher.search_each(
-        limits.read_all(form.images), options.options(), flip=options.flip
-    )
-    items = [
-        responses.BatchItem.of(
-            index, page, filename=clean_filename(upload), embedding=options.embeddings
+    shown, most = len(form.images) * options.top_k, MAX_RESULTS // (10 if options.embeddings else 1)
+    if shown > most:
+        raise ParameterInvalid(
+            "top_k", f"{shown:,} results for all images; at most {most:,} at once"
         )
-        for index, (upload, page) in enumerate(zip(form.images, pages, strict=True))
-    ]
-    answer = responses.BatchAnswer(
-        items=items, model=responses.ModelInfo.of(model), took_ms=elapsed_ms(start)
-    )
-    return multi_status(request, answer, [page for page in pages if isinstance(page, ImageError)])
+    with reads.large(shown, vectors=options.embeddings):
+        model, pages = searcher.search_each(
+            limits.batches(form.images), options.options(), flip=options.flip
+        )
+        items = [
+            responses.BatchItem.of(
+                index, page, filename=clean_filename(upload), embedding=options.embeddings
+            )
+            for index, (upload, page) in enumerate(zip(form.images, pages, strict=True))
+        ]
+        answer = responses.BatchAnswer(
+            items=items, model=responses.ModelInfo.of(model), took_ms=elapsed_ms(start)
+        )
+        refused = [page for page in pages if isinstance(page, ImageError)]
+        return multi_status(request, answer, refused)
 
 
 @router.post(
@@ -113,7 +128,7 @@ def embed(
     form: Annotated[requests.EmbedForm, Form(media_type="multipart/form-data")],
 ) -> Response:
     """Answer each image's vector, in the order sent; Euclidean distances between them compare."""
-    embeddings = searcher.embed(limits.read_all(form.images))
+    embeddings = searcher.embed(limits.batches(form.images))
     answer = responses.EmbedAnswer.of(embeddings, [clean_filename(each) for each in form.images])
     errors = [image for image in embeddings.images if isinstance(image, ImageError)]
     return multi_status(request, answer, errors)
@@ -132,5 +147,6 @@ def compare(
     """Answer the distance between two images, uploaded or stored, and whether they match."""
     if len(form.images) + len(form.id) != 2:
         raise ParameterInvalid("images", "send two images, or ids of stored ones, in all")
-    compared = searcher.compare([*limits.read_all(form.images), *form.id], form.match_false_alarms)
+    images = [limits.read(upload) for upload in form.images]
+    compared = searcher.compare([*images, *form.id], form.match_false_alarms)
     return responses.Comparison.of(compared)

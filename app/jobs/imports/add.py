@@ -18,8 +18,6 @@ log = structlog.get_logger()
 Failure = tuple[str, GemelloError]
 """What a file is called, and why it was not added."""
 
-CHUNK = 16
-"""Images read into memory, and written in one transaction, at a time."""
 _LOGGED_FAILURES = 20
 
 
@@ -41,6 +39,10 @@ class Candidate:
 
     name: str
     image: NewImage | GemelloError
+
+    def size(self) -> int:
+        """Return the bytes that it holds in memory."""
+        return len(self.image.data) if isinstance(self.image, NewImage) else 0
 
 
 def add_all(

@@ -1,13 +1,13 @@
 """Indexes a folder of images that lies on this machine: its subfolder names become labels."""
 
 import os
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ImageUndecodable, SettingsError
 from app.gallery.gallery import Gallery
-from app.gallery.new_image import NewImage, OnConflict
-from app.jobs.imports.add import CHUNK, Candidate, ImportProgress, add_all, count_added
+from app.gallery.new_image import NewImage, OnConflict, batched
+from app.jobs.imports.add import Candidate, ImportProgress, add_all, count_added
 from app.storage.local.indexed_files import IndexedFile, IndexedFiles
 from gemello.image_folder import image_files, label_of, shown
 
@@ -29,15 +29,27 @@ def import_folder(
     """
     if not root.is_dir():
         raise SettingsError(f"{root} is not a folder.")
-    files = image_files(root)
-    while chunk := list(islice(files, CHUNK)):
-        new = [(path, file) for path in chunk if not known.knows(file := _indexed(path))]
-        candidates = [Candidate(str(path), _read(path, root, max_bytes)) for path, _ in new]
-        results, failures = add_all(gallery, candidates, progress, on_conflict)
+    files = (_look_at(path, root, known, max_bytes) for path in image_files(root))
+    for batch in batched(files, lambda file: file.candidate.size() if file.candidate else 0):
+        new = [(each.file, each.candidate) for each in batch if each.candidate]
+        results, failures = add_all(gallery, [c for _, c in new], progress, on_conflict)
         # A file that could not be read may be mended without a change of its date.
-        read = zip(new, candidates, strict=True)
-        known.remember(file for (_, file), c in read if isinstance(c.image, NewImage))
-        progress.advance(len(chunk), count_added(results), failures)
+        known.remember(file for file, c in new if isinstance(c.image, NewImage))
+        progress.advance(len(batch), count_added(results), failures)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of the folder, and what to add of it where it is new."""
+
+    file: IndexedFile
+    candidate: Candidate | None
+
+
+def _look_at(path: Path, root: Path, known: IndexedFiles, max_bytes: int) -> _File:
+    file = _indexed(path)
+    new = not known.knows(file)
+    return _File(file, Candidate(str(path), _read(path, root, max_bytes)) if new else None)
 
 
 def _indexed(path: Path) -> IndexedFile:

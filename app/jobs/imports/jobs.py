@@ -1,28 +1,35 @@
 """Imports as jobs: what each needs is written down first, so that it goes on after a restart."""
 
+import io
+import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
 from app.bundle.model_store import sync
 from app.config import Settings
-from app.errors import ParameterInvalid, StorageUnavailable
+from app.errors import JobQueueFull, ParameterInvalid
 from app.gallery.gallery import Gallery
 from app.gallery.new_image import OnConflict
 from app.jobs.imports.archive import check_archive, import_archive
 from app.jobs.imports.fetch import Fetcher
 from app.jobs.imports.folder import import_folder
 from app.jobs.imports.urls import import_urls
-from app.jobs.runner import Progress, Stopped, Work
+from app.jobs.runner import Progress, Work
 from app.jobs.table import Job, Jobs
+from app.storage.failures import storage_error
 from app.storage.local.indexed_files import IndexedFiles
 
 ARCHIVE, FOLDER, URLS = "import_archive", "import_folder", "import_urls"
 MAX_URLS = 1000
 _COPIED = 1 << 20
+# What waits may take on the disk, in request bodies of the largest size.
+_ROOM = 10
 
 
 class Imports:
@@ -33,6 +40,7 @@ class Imports:
     ) -> None:
         self._settings, self._gallery, self._known, self._jobs = settings, gallery, known, jobs
         self._folder = settings.data_dir / "imports"
+        self._keeping = threading.Lock()
         self.kinds: Mapping[str, Work] = {
             ARCHIVE: self._work_on_archive,
             FOLDER: self._work_on_folder,
@@ -42,61 +50,95 @@ class Imports:
     def archive(self, upload: BinaryIO, on_conflict: OnConflict) -> Job:
         """Keep an uploaded archive, and queue its import.
 
-        Raises ``ArchiveInvalid`` or ``StorageUnavailable``, and then nothing was stored.
+        Raises ``ArchiveInvalid``, ``JobQueueFull``, ``StorageFull`` or ``StorageUnavailable``, and then
+        nothing was stored.
         """
-        target = self._folder / f"{uuid4().hex}.zip"
-        try:
-            self._folder.mkdir(exist_ok=True)
-            with target.open("wb") as stream:
-                shutil.copyfileobj(upload, stream, _COPIED)
-                stream.flush()
-                os.fsync(stream.fileno())
-            sync(self._folder)
-            check_archive(target)
-            return self._jobs.create(ARCHIVE, {"archive": target.name, "on_conflict": on_conflict})
-        except OSError as exc:
-            target.unlink(missing_ok=True)
-            raise StorageUnavailable(exc.strerror or "the disk failed") from exc
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
+        with self._kept(upload, "zip") as path:
+            check_archive(path, self._settings.max_image_bytes)
+            return self._jobs.create(ARCHIVE, {"archive": path.name, "on_conflict": on_conflict})
 
     def folder(self, folder: str, on_conflict: OnConflict) -> Job:
-        """Queue the import of a folder below the setting's. Raises ``ParameterInvalid``."""
+        """Queue the import of a folder below the setting's.
+
+        Raises ``ParameterInvalid`` or ``JobQueueFull``.
+        """
         self._inside(folder)
+        self._check_queue()
         return self._jobs.create(FOLDER, {"folder": folder, "on_conflict": on_conflict})
 
     def urls(self, urls: Sequence[str], on_conflict: OnConflict) -> Job:
-        """Queue the import of images from the web. Raises ``ParameterInvalid``."""
+        """Queue the import of images from the web. Raises ``ParameterInvalid``, or as ``archive``."""
         if not self._settings.url_import:
             raise ParameterInvalid("urls", "fetching from the web is off (GEMELLO_URL_IMPORT)")
         if not 0 < len(urls) <= MAX_URLS:
             raise ParameterInvalid("urls", f"expected 1 to {MAX_URLS:,} addresses, got {len(urls)}")
-        return self._jobs.create(URLS, {"urls": list(urls), "on_conflict": on_conflict})
+        # A file like an archive: the list of jobs would be as long as all addresses.
+        listed = io.BytesIO(json.dumps(list(urls)).encode())
+        with self._kept(listed, "json") as path:
+            arguments = {"urls": path.name, "count": len(urls), "on_conflict": on_conflict}
+            return self._jobs.create(URLS, arguments)
 
     def collect(self) -> None:
-        """Remove archives that no unfinished job needs."""
-        needed = {job.arguments.get("archive") for job in self._jobs.unfinished()}
+        """Remove what no unfinished job needs."""
+        needed = {_file_of(job.arguments) for job in self._jobs.unfinished()}
         if self._folder.is_dir():
             for path in self._folder.iterdir():
                 if path.name not in needed:
                     path.unlink(missing_ok=True)
 
+    def ended(self, job: Job) -> None:
+        """Remove what a job needed; what cannot be removed now goes at the next start."""
+        name = _file_of(job.arguments)
+        if name is not None:
+            with suppress(OSError):
+                (self._folder / name).unlink()
+
+    @contextmanager
+    def _kept(self, upload: BinaryIO, suffix: str) -> Iterator[Path]:
+        """Yield a durable copy of ``upload`` for a job; it goes again where none is made."""
+        path = self._folder / f"{uuid4().hex}.{suffix}"
+        # One at a time, so that two do not take the room that is left for one.
+        with self._keeping:
+            try:
+                self._folder.mkdir(exist_ok=True)
+                self._check_room(upload.seek(0, os.SEEK_END))
+                upload.seek(0)
+                with path.open("wb") as stream:
+                    shutil.copyfileobj(upload, stream, _COPIED)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                sync(self._folder)
+                yield path
+            except BaseException as exc:
+                with suppress(OSError):
+                    path.unlink()
+                if isinstance(exc, OSError):
+                    raise storage_error(exc) from exc
+                raise
+
+    def _check_room(self, size: int) -> None:
+        self._check_queue()
+        most = _ROOM * self._settings.max_request_bytes
+        if size + sum(_size(path) for path in self._folder.iterdir()) > most:
+            raise JobQueueFull(f"Archives that wait may take {most:,} bytes")
+
+    def _check_queue(self) -> None:
+        most = self._settings.max_queued_jobs
+        if sum(job.kind in self.kinds for job in self._jobs.unfinished()) >= most:
+            raise JobQueueFull(f"At most {most} imports may wait (GEMELLO_MAX_QUEUED_JOBS)")
+
     def _work_on_archive(self, arguments: Mapping[str, Any], progress: Progress) -> None:
         path = self._folder / arguments["archive"]
-        try:
-            import_archive(
-                self._gallery,
-                path,
-                progress,
-                max_bytes=self._settings.max_image_bytes,
-                on_conflict=arguments["on_conflict"],
-            )
-        except Stopped:
-            if progress.cancelled:
-                path.unlink(missing_ok=True)
-            raise
-        path.unlink(missing_ok=True)
+        # A version that removed it before the job had ended may have been interrupted between the two.
+        if not path.exists() and progress.total is not None and progress.done >= progress.total:
+            return
+        import_archive(
+            self._gallery,
+            path,
+            progress,
+            max_bytes=self._settings.max_image_bytes,
+            on_conflict=arguments["on_conflict"],
+        )
 
     def _work_on_folder(self, arguments: Mapping[str, Any], progress: Progress) -> None:
         progress.done = 0  # Files that were read before are passed over quickly.
@@ -111,11 +153,18 @@ class Imports:
 
     def _work_on_urls(self, arguments: Mapping[str, Any], progress: Progress) -> None:
         settings = self._settings
-        fetcher = Fetcher(max_bytes=settings.max_image_bytes, timeout_s=settings.request_timeout_s)
+        urls = arguments["urls"]
+        if isinstance(urls, str):
+            urls = json.loads((self._folder / urls).read_bytes())
+        fetcher = Fetcher(
+            max_bytes=settings.max_image_bytes,
+            timeout_s=settings.request_timeout_s,
+            check=progress.check,
+        )
         try:
             import_urls(
                 self._gallery,
-                arguments["urls"],
+                urls,
                 fetcher,
                 progress,
                 on_conflict=arguments["on_conflict"],
@@ -138,3 +187,16 @@ class Imports:
         if not good:
             raise ParameterInvalid("folder", f"{folder!r} is not a folder below GEMELLO_IMPORT_DIR")
         return chosen
+
+
+def _size(path: Path) -> int:
+    # A job may have ended a moment ago.
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
+def _file_of(arguments: Mapping[str, Any]) -> str | None:
+    """The name of the file that a job needs. Earlier versions wrote addresses into the job itself."""
+    name = arguments.get("archive") or arguments.get("urls")
+    return name if isinstance(name, str) else None

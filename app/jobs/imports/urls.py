@@ -1,15 +1,14 @@
 """Adds images from addresses on the web."""
 
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from app.errors import GemelloError, ImportFailure
 from app.gallery.gallery import Gallery
 from app.gallery.metadata import MAX_FILENAME, clean_name
-from app.gallery.new_image import NewImage, OnConflict
-from app.jobs.imports.add import CHUNK, Candidate, add_all, count_added
+from app.gallery.new_image import NewImage, OnConflict, batched
+from app.jobs.imports.add import Candidate, add_all, count_added
 from app.jobs.imports.fetch import Fetcher
 from app.jobs.runner import Progress
 
@@ -28,14 +27,10 @@ def import_urls(
     ``Stopped`` when ``progress`` ends it.
     """
     progress.total = len(urls)
-    rest = iter(urls[progress.done :])
-    while chunk := list(islice(rest, CHUNK)):
-        candidates = []
-        for url in chunk:
-            progress.check()
-            candidates.append(Candidate(url, _fetched(url, fetcher)))
-        results, failures = add_all(gallery, candidates, progress, on_conflict)
-        progress.advance(len(chunk), count_added(results), failures)
+    candidates = (Candidate(url, _fetched(url, fetcher)) for url in urls[progress.done :])
+    for batch in batched(candidates, Candidate.size):
+        results, failures = add_all(gallery, batch, progress, on_conflict)
+        progress.advance(len(batch), count_added(results), failures)
 
 
 def _fetched(url: str, fetcher: Fetcher) -> NewImage | GemelloError:

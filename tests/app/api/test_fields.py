@@ -19,17 +19,32 @@ def test_a_list_has_an_entry_for_each_image() -> None:
 
 
 def test_vectors_are_float32() -> None:
-    vector, missing = fields.parse_embeddings("[[0.5, 1, -2e3], null]", 2)
+    vector, missing = fields.parse_embeddings("[[0.6, 0, -8e-1], null]", 2)
     assert missing is None
     assert vector is not None
     assert vector.dtype == np.float32
-    assert vector.tolist() == [0.5, 1, -2000]
+    assert vector.tolist() == pytest.approx([0.6, 0, -0.8])
 
 
 @pytest.mark.parametrize(
-    "vector", ["[]", "5", '"text"', '["a"]', "[true]", "[1e39]", "[1" + "0" * 400 + "]", "[[1]]"]
+    "vector",
+    [
+        "[]",
+        "5",
+        '"text"',
+        '["a"]',
+        "[true]",
+        "[1e39]",
+        "[1" + "0" * 400 + "]",
+        "[[1]]",
+        "[3e38]",
+        "[1e300, 1e300]",
+        "[0, 0]",
+        "[0.5, 0.5]",
+        "[1e400]",
+    ],
 )
-def test_what_is_not_a_vector_is_refused(vector: str) -> None:
+def test_what_is_not_a_vector_of_unit_length_is_refused(vector: str) -> None:
     with pytest.raises(ParameterInvalid, match="embeddings: expected a list of numbers"):
         fields.parse_embeddings(f"[{vector}]", 1)
 

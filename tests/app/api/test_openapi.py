@@ -1,6 +1,7 @@
 """The service against its own OpenAPI document: schemathesis makes requests, all its checks hold."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -53,6 +54,12 @@ def check(contract: Any, path: str, method: str, mode: GenerationMode, examples:
         case.call_and_validate()
 
     every_case()
+
+
+def test_hardening_32_every_reference_leads_somewhere() -> None:
+    text = GOLDEN.read_text()
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert named - set(json.loads(text)["components"]["schemas"]) == set()
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)

@@ -41,8 +41,9 @@ def test_an_error_becomes_a_problem(
 
 def test_a_limit_is_named_as_its_variable_is_typed() -> None:
     detail = str(errors.BodyTooLarge(1_000_000))
-    assert (
-        detail == "The request's body is larger than 1,000,000 bytes (GEMELLO_MAX_REQUEST_BYTES)."
+    assert detail == (
+        "The request's body is larger than 1,000,000 bytes, the most that this route takes (see "
+        "GEMELLO_MAX_REQUEST_BYTES and GEMELLO_MAX_IMAGE_BYTES)."
     )
 
 

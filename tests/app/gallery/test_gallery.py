@@ -10,9 +10,11 @@ from app.errors import (
     ImageTypeUnsupported,
     ImageUndecodable,
 )
+from app.gallery import gallery as gallery_module
 from app.gallery.gallery import Gallery
 from app.gallery.new_image import NewImage, OnConflict
 from app.storage.blob_store import digest_of
+from app.storage.filters import parse_filter
 from tests.support.galleries import Parts, answers, new, statuses, stored_files
 from tests.support.images import picture
 
@@ -108,3 +110,14 @@ def test_pages_of_a_search(gallery: Gallery, parts: Parts) -> None:
     assert (beyond.matches, beyond.total, beyond.next_offset) == ([], 7, None)
     with pytest.raises(ImageTypeUnsupported):
         parts.search(b"text")
+
+
+def test_removing_by_filter_holds_few_records_at_a_time(
+    gallery: Gallery, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery_module, "_REMOVED", 2)
+    gallery.add([new(seed, f"id{seed}", metadata={"odd": seed % 2}) for seed in range(9)])
+    assert gallery.remove_where(parse_filter('{"odd": 1}')) == 4
+    assert [image.id for image in gallery.list_images()] == ["id0", "id2", "id4", "id6", "id8"]
+    assert gallery.remove_where(parse_filter("{}")) == 5
+    assert (answers(parts, 1), stored_files(tmp_path)) == ([], [])

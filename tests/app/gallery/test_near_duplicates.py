@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.api.routes import duplicates as routes
 from app.gallery import near_duplicates
 from app.gallery.near_duplicates import duplicate_groups
 from app.storage.memory import MemoryGalleryStore
@@ -59,6 +60,38 @@ def test_memory_is_bounded_whatever_the_distance(monkeypatch: pytest.MonkeyPatch
     put_points(store, [(0, 0)] * 100)
     assert [len(group) for group in duplicate_groups(store, "m", 1)] == [100]
     assert max(asked) == 10
+
+
+def test_looking_ends_when_nobody_waits_any_more() -> None:
+    looks = 0
+
+    def check() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise TimeoutError
+
+    store = MemoryGalleryStore()
+    put_points(store, [(0, 0)] * 600)
+    with pytest.raises(TimeoutError):
+        duplicate_groups(store, "m", 1, check)
+
+
+def test_hardening_a_large_group_is_answered_by_its_beginning(
+    server: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "_MEMBERS", 2)
+    monkeypatch.setattr(routes, "_IMAGES", 3)
+    kinds = ["PNG", "JPEG", "BMP", "TIFF"]
+    alike = [picture(seed, kind) for seed in range(3) for kind in kinds]
+    files = [("images", (f"{i}.img", data)) for i, data in enumerate(alike)]
+    assert server.post("/gallery", files=files).status_code == 201
+    first = server.get("/duplicates", params={"max_distance": 0.05}).json()
+    assert [len(group["images"]) for group in first["groups"]] == [2, 2]
+    assert [(group["size"], group["truncated"]) for group in first["groups"]] == [(4, True)] * 2
+    assert (first["total"], first["next_offset"]) == (3, 2)
+    last = server.get("/duplicates", params={"max_distance": 0.05, "offset": 2}).json()
+    assert (len(last["groups"]), last["next_offset"]) == (1, None)
 
 
 def test_copies_are_grouped_and_strangers_are_not(server: httpx.Client) -> None:

@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.bundle.encoder import Vectors
+from app.errors import Overloaded
+from app.gallery import ranking
+from app.gallery.places import Places
 from app.gallery.ranking import Constraints, Row, rank
 from app.storage.filters import In, Scalar
 from app.storage.memory import MemoryGalleryStore
@@ -110,6 +113,50 @@ def test_what_only_the_farthest_satisfy_is_returned_in_full(name: str, tmp_path:
         grouped = rank(stores.gallery, "m", query, 50, Constraints(group_by="group"))
         assert [row.id for row in grouped] == [ids[0], *last[:49]]
         assert (grouped[0].group, grouped[1].group) == ("one", None)
+
+
+def test_hardening_a_deep_prefix_takes_a_place_however_it_came_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ranking, "DEEP", 50)
+    store = MemoryGalleryStore()
+    put_points(store, [(i, 0) for i in range(100)], [{"group": "one"}] * 100)
+    query, places = np.zeros((1, 2), np.float32), Places(1)
+    grouped = Constraints(group_by="group")
+    away = Constraints(unlike=np.array([[0.5, 0]], np.float32))
+    with places.taken():
+        assert len(rank(store, "m", query, 50, Constraints(), places)) == 50
+        assert rank(store, "m", query, 1, grouped, places) == [Row("00000", 0, "one")]
+        for count, constraints in (
+            (51, Constraints()),
+            (10**9, Constraints()),
+            (5, grouped),
+            (5, away),
+        ):
+            with pytest.raises(Overloaded):
+                rank(store, "m", query, count, constraints, places)
+    assert len(rank(store, "m", query, 51, Constraints(), places)) == 51
+    assert len(rank(store, "m", query, 5, away, places)) == 1
+    with places.taken():
+        pass
+
+
+def test_vectors_are_looked_at_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Watched(MemoryGalleryStore):
+        def vectors(self, model_id: str, ids: Sequence[str]) -> dict[str, Vectors]:
+            asked.append(len(ids))
+            return super().vectors(model_id, ids)
+
+    monkeypatch.setattr(ranking, "_CHUNK", 10)
+    store = Watched()
+    put_points(store, [(i, 0) for i in range(100)])
+    away = Constraints(unlike=np.array([[200, 0]], np.float32))
+    query = np.zeros((1, 2), np.float32)
+    assert len(rank(store, "m", query, 99, away)) == 99
+    # The first call is the naive store's own.
+    assert max(asked[1:]) == 10
 
 
 def test_an_image_removed_meanwhile_is_not_a_row() -> None:

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.errors import ImageUndecodable, JobNotFound, Overloaded, StorageUnavailable
+from app.errors import (
+    ImageUndecodable,
+    JobNotFound,
+    Overloaded,
+    StorageFull,
+    StorageUnavailable,
+)
+from app.jobs import runner as runner_module
 from app.jobs import table as jobs_module
 from app.jobs.patience import patiently
 from app.jobs.runner import JobRunner, Progress, Work
@@ -191,3 +198,77 @@ def test_work_gives_way_while_the_service_is_busy(
     runner = running(lambda _, progress: answers.append(patiently(busy, progress.wait)))
     until(jobs, submit(jobs, runner), "succeeded")
     assert (answers, attempts) == (["done"], 3)
+
+
+def test_hardening_35_a_job_that_finds_the_disk_full_goes_on_once_there_is_room(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "_RETRY_S", 0.02)
+    room = threading.Event()
+    ended: list[str] = []
+
+    def work(_: Mapping[str, Any], progress: Progress) -> None:
+        progress.report(max(progress.done, 1))
+        if not room.is_set():
+            raise StorageFull()
+        progress.report(2)
+
+    runner = JobRunner(jobs, {"work": work}, ended=lambda job: ended.append(job.id))
+    runner.start()
+    job = submit(jobs, runner)
+    deadline = time.monotonic() + PATIENCE_S
+    while "disk is full" not in (jobs.get(job.id).reason or ""):
+        assert time.monotonic() < deadline
+    assert not jobs.get(job.id).finished
+    assert ended == []
+    room.set()
+    done = until(jobs, job, "succeeded", "failed")
+    runner.stop()
+    assert (done.state, done.done, done.reason) == ("succeeded", 2, None)
+    assert ended == [job.id]
+
+
+def test_a_table_that_cannot_be_written_does_not_end_the_runner(
+    jobs: Jobs, running: Callable[[Work], JobRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "_RETRY_S", 0.02)
+    original, failures = Jobs.move, iter([StorageFull(), StorageUnavailable("the disk failed")])
+
+    def move(self: Jobs, *arguments: Any) -> bool:
+        for failure in failures:
+            raise failure
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Jobs, "move", move)
+    runner = running(lambda *_: None)
+    assert until(jobs, submit(jobs, runner), "succeeded", "failed").state == "succeeded"
+
+
+def test_work_gives_way_to_kinds_that_go_first_and_then_goes_on(jobs: Jobs) -> None:
+    order: list[str] = []
+    begun = threading.Event()
+
+    def slow(_: Mapping[str, Any], progress: Progress) -> None:
+        order.append(f"slow from {progress.done}")
+        while not order.count("quick"):
+            progress.report(progress.done + 1)
+            begun.set()
+            time.sleep(0.001)
+
+    def quick(*_: Any) -> None:
+        order.append("quick")
+
+    runner = JobRunner(jobs, {"slow": slow, "quick": quick}, first=["quick"])
+    runner.start()
+    waiting = [jobs.create("slow", {}) for _ in range(2)]
+    runner.wake()
+    assert begun.wait(PATIENCE_S)
+    jobs.create("quick", {})
+    runner.wake()
+    for job in waiting:
+        until(jobs, job, "succeeded")
+    runner.stop()
+    assert order[:2] == ["slow from 0", "quick"]
+    assert order[2].startswith("slow from ")
+    assert order[2] != "slow from 0"
+    assert order[3] == "slow from 0"

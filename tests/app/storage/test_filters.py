@@ -232,7 +232,12 @@ def test_a_filter_means_what_the_documentation_says(
         ('{"not": ' * 9 + "{}" + "}" * 9, "at most 8 levels"),
         ("[" * 100_000, "at most 16,384 bytes"),
         ("[" * 10_000, "expected a JSON object"),
-        ('{"a": {"in": [' + "1," * 1000 + "1]}}", "at most 1000 conditions"),
+        ('{"a": {"in": [' + "1," * 1000 + "1]}}", "at most 1000 values"),
+        (json.dumps({"or": [{"a": 1}] * 501}), "at most 200 objects and conditions"),
+        (json.dumps({"and": [{}] * 501}), "at most 200 objects and conditions"),
+        ('{"a": 1' + "0" * 400 + "}", "a number that is too large"),
+        ('{"\\ud800": {}}', "not valid Unicode"),
+        ('{"\\ud800": {"gt": 1}}', "not valid Unicode"),
     ],
 )
 def test_what_is_not_a_filter_is_refused_with_its_place(text: str, reason: str) -> None:

@@ -1,6 +1,7 @@
 """``gemello gallery export`` and ``import``."""
 
 import json
+import zipfile
 from pathlib import Path
 
 from app.config import Settings
@@ -27,3 +28,15 @@ def test_what_cannot_be_read_is_refused(stored: str, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("text")
     done = run("gallery", "import", tmp_path / "text.zip", "--url", stored)
     assert refusal(done) == f"gemello: {tmp_path / 'text.zip'} is not an exported gallery."
+
+
+def test_hardening_a_hostile_file_is_one_sentence(stored: str, tmp_path: Path) -> None:
+    path = tmp_path / "deep.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("gallery.json", '{"format_version": 1, "model": "m", "images": 1}')
+        archive.writestr("images.jsonl", "[" * 900_000)
+    done = run("gallery", "import", path, "--url", stored)
+    sentence = f"gemello: {path} is damaged: line 1 of images.jsonl describes no image."
+    # Above it stands the progress bar.
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (1, "", sentence)
+    assert "Traceback" not in done.stderr

@@ -40,6 +40,12 @@ class Web(BaseHTTPRequestHandler):
                 self.wfile.write(b"x")
                 self.wfile.flush()
                 time.sleep(0.05)
+        elif self.path == "/drip":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            for _ in range(100):
+                self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.05)
         elif self.path == "/endless":
             self.send_response(200)
             self.end_headers()
@@ -108,7 +114,12 @@ def test_a_picture_is_fetched_redirects_included(
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/none", "answered 404"), ("/loop", "redirects more than 3"), ("/slow", "longer than 1 s")],
+    [
+        ("/none", "answered 404"),
+        ("/loop", "redirects more than 3"),
+        ("/slow", "longer than 1 s"),
+        ("/drip", "longer than 1 s"),
+    ],
 )
 def test_what_cannot_be_fetched_is_said(
     web: ThreadingHTTPServer, fetcher: Fetcher, path: str, reason: str
@@ -117,6 +128,25 @@ def test_what_cannot_be_fetched_is_said(
     with pytest.raises(FetchFailed, match=reason):
         fetcher.fetch(address(web) + path)
     assert time.monotonic() - started < 5
+
+
+def test_hardening_31_a_fetch_of_dripping_headers_ends_when_nobody_wants_it(
+    web: ThreadingHTTPServer,
+) -> None:
+    class Unwanted(Exception):
+        pass
+
+    started = time.monotonic()
+
+    def check() -> None:
+        if time.monotonic() > started + 0.3:
+            raise Unwanted
+
+    fetcher = Fetcher(max_bytes=1000, timeout_s=60, allowed=loopback_too, check=check)
+    with pytest.raises(Unwanted):
+        fetcher.fetch(address(web) + "/drip")
+    fetcher.close()
+    assert time.monotonic() - started < 3
 
 
 def test_no_more_than_the_limit_is_read(web: ThreadingHTTPServer, fetcher: Fetcher) -> None:
@@ -223,6 +253,16 @@ def test_what_is_no_address_of_the_web_is_refused(fetcher: Fetcher, url: str, re
         ("::ffff:93.184.216.34", True),
         ("2002:7f00:1::", False),
         ("64:ff9b::7f00:1", False),
+        ("64:ff9b::5db8:d822", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("64:ff9b:1:ffff::a00:1", False),
+        ("::127.0.0.1", False),
+        ("::93.184.216.34", False),
+        ("fec0::1", False),
+        ("feff::1", False),
+        ("2002:a00:1::1", False),
+        ("2002:5db8:d822::1", True),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
         ("ff02::1", False),
     ],
 )

@@ -5,7 +5,6 @@ import json
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -13,35 +12,8 @@ import pytest
 from app.config import Settings
 from app.jobs.imports import archive as archive_module
 from tests.support.images import picture
+from tests.support.imports import PATIENCE_S, begin, finished, zipped
 from tests.support.serving import in_process, in_thread
-
-PATIENCE_S = 60
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return out.getvalue()
-
-
-def begin(server: httpx.Client, archive: bytes | None = None, **data: Any) -> dict[str, Any]:
-    files = {"archive": ("photos.zip", archive)} if archive is not None else None
-    answer = server.post("/gallery/import", files=files, data=data)
-    assert answer.status_code == 202, answer.text
-    job: dict[str, Any] = answer.json()
-    return job
-
-
-def finished(server: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        now: dict[str, Any] = server.get(f"/jobs/{job['id']}").json()
-        if now["state"] not in ("queued", "running"):
-            return now
-        assert time.monotonic() < deadline, now
-        time.sleep(0.02)
 
 
 def labels(server: httpx.Client) -> dict[str, str | None]:
