@@ -2,8 +2,10 @@
 
 import io
 import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,7 @@ from app.images.opened import OpenedImage
 from app.images.square import Resize, square
 
 Pixels = npt.NDArray[np.uint8]
+T = TypeVar("T")
 
 # A side that no JPEG has: asking for it decodes at full scale.
 _WHOLE = 65_536
@@ -35,6 +38,34 @@ class PreparedImage:
     media_type: str
 
 
+class Wanted(Protocol[T]):
+    """Something to make of an image, in two steps: its header is read, and tells what the rest costs."""
+
+    def open(self, data: bytes, limits: ImageLimits) -> OpenedImage:
+        """Read the header. Raises an ``ImageError``."""
+        ...
+
+    def cost(self, opened: OpenedImage) -> Cost:
+        """Estimate what ``make`` takes."""
+        ...
+
+    def make(self, opened: OpenedImage) -> T:
+        """Decode. Raises ``ImageUndecodable``."""
+        ...
+
+    def pack(self, made: T) -> bytes:
+        """Return the result as bytes, to be sent to another process."""
+        ...
+
+    def unpack(self, packed: bytes) -> T:
+        """Return what was packed. Raises ``ValueError`` for bytes that cannot have been."""
+        ...
+
+
+# Width, height, media type.
+_PACKED = struct.Struct(">II16s")
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInput:
     """What a model wants of an image: a square of ``size``, of the whole or of its ``box``."""
@@ -44,7 +75,6 @@ class ModelInput:
     box: Box | None = None
 
     def open(self, data: bytes, limits: ImageLimits) -> OpenedImage:
-        """Read the header. Raises an ``ImageError``."""
         box = self.box
         least = min(box.right - box.left, box.bottom - box.top) if box else 1
         return OpenedImage(data, limits, min(math.ceil(2 * self.size / least), _WHOLE))
@@ -53,7 +83,6 @@ class ModelInput:
         return opened.cost(cut=self.box is not None)
 
     def make(self, opened: OpenedImage) -> PreparedImage:
-        """Decode. Raises ``ImageUndecodable``."""
         picture = opened.decode()
         image = picture.image
         if self.box:
@@ -61,6 +90,20 @@ class ModelInput:
             image = image.crop(self.box.pixels(*image.size))
         pixels = np.asarray(square(image, self.size, self.resize))
         return PreparedImage(pixels, picture.width, picture.height, picture.media_type)
+
+    def pack(self, made: PreparedImage) -> bytes:
+        header = _PACKED.pack(made.width, made.height, made.media_type.encode())
+        return header + made.pixels.tobytes()
+
+    def unpack(self, packed: bytes) -> PreparedImage:
+        if len(packed) != _PACKED.size + 3 * self.size**2:
+            raise ValueError(f"{len(packed)} bytes are no image of {self.size} pixels")
+        width, height, media_type = _PACKED.unpack_from(packed)
+        pixels = np.frombuffer(packed, np.uint8, offset=_PACKED.size)
+        shape = (self.size, self.size, 3)
+        return PreparedImage(
+            pixels.reshape(shape), width, height, media_type.rstrip(b"\0").decode("ascii")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +113,23 @@ class Thumbnail:
     side: int
 
     def open(self, data: bytes, limits: ImageLimits) -> OpenedImage:
-        """Read the header. Raises an ``ImageError``."""
         return OpenedImage(data, limits, self.side)
 
     def cost(self, opened: OpenedImage) -> Cost:
         return opened.cost()
 
     def make(self, opened: OpenedImage) -> bytes:
-        """Decode. Raises ``ImageUndecodable``."""
         image = opened.decode().image
         image.thumbnail((self.side, self.side), Image.Resampling.BICUBIC)
         out = io.BytesIO()
         image.save(out, "WEBP", quality=82, method=2)
         return out.getvalue()
+
+    def pack(self, made: bytes) -> bytes:
+        return made
+
+    def unpack(self, packed: bytes) -> bytes:
+        return packed
 
 
 def prepare(
