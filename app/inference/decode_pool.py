@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -59,12 +59,14 @@ class DecodePool:
         """
         return self._make(ModelInput(size, resize, box), images)
 
-    def thumbnail(self, data: bytes, side: int) -> bytes:
+    def thumbnail(
+        self, data: bytes, side: int, known: Callable[[], bytes | None] = lambda: None
+    ) -> bytes:
         """Return a WebP whose longer side is at most ``side`` pixels.
 
-        Raises an ``ImageError``, or ``Overloaded`` when too many are waiting.
+        A heavy image may wait long: ``known`` is asked then whether somebody else has made it. Raises an ``ImageError``, or ``Overloaded`` when too many are waiting.
         """
-        (made,) = self._make(Thumbnail(side), [data])
+        (made,) = self._make(Thumbnail(side), [data], known)
         if isinstance(made, ImageError):
             raise made
         return made
@@ -74,7 +76,12 @@ class DecodePool:
         self._pool.shutdown()
         self._processes.close()
 
-    def _make(self, wanted: Wanted[T], images: Sequence[bytes]) -> list[T | ImageError]:
+    def _make(
+        self,
+        wanted: Wanted[T],
+        images: Sequence[bytes],
+        known: Callable[[], T | None] = lambda: None,
+    ) -> list[T | ImageError]:
         results: dict[int, T | ImageError] = {}
         light: dict[int, Future[T | ImageError]] = {}
         heavy: dict[int, HeavyImage[T]] = {}
@@ -88,7 +95,7 @@ class DecodePool:
                 if _is_light(cost):
                     light[index] = self._submit(wanted, opened, cost)
                 else:
-                    heavy[index] = HeavyImage(wanted, data, cost.memory)
+                    heavy[index] = HeavyImage(wanted, data, cost.memory, known)
             decoded = self._processes.decode(heavy)
         except Overloaded:
             for future in light.values():

@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -24,6 +24,8 @@ class HeavyImage(Generic[T]):
     wanted: Wanted[T]
     data: bytes
     memory: int
+    known: Callable[[], T | None] = lambda: None
+    """Asked when its turn has come: what was wanted may have been made meanwhile."""
 
 
 class DecodeProcesses:
@@ -68,6 +70,8 @@ class DecodeProcesses:
 
     def _decode(self, image: HeavyImage[T]) -> T | ImageError:
         with self._memory.take(image.memory):
+            if (known := image.known()) is not None:
+                return known
             worker = self._idle.get()
             try:
                 return worker.decode(image.wanted, image.data, image.memory)
