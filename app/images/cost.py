@@ -14,15 +14,16 @@ from app.images.jpeg import JpegLayout
 
 # Whatever the picture: row buffers, the reduced copy that is resized to model size.
 _BASE = 4_000_000
-# Bytes for each pixel in a codec, beside Pillow's own picture: canvases, planes, what is handed over.
-_CODEC = {"GIF": 1, "WEBP": 13, "AVIF": 10, "HEIF": 12}
+# Bytes for each pixel that a codec takes beside Pillow's own picture (canvases, planes, what it hands
+# over), and those that it keeps afterwards.
+_CODEC = {"GIF": (1, 1), "WEBP": (14, 8), "AVIF": (10, 6), "HEIF": (12, 8)}
 # Nanoseconds for each pixel, roughly: what tells heavy pictures from light ones.
 _PACE = {"JPEG": 4, "PNG": 35, "GIF": 20, "BMP": 10, "TIFF": 30, "WEBP": 30, "AVIF": 20, "HEIF": 60}
 _PACE_OF_SCAN = 1
 _HOLDING_LOCK = frozenset({"WEBP", "AVIF", "HEIF"})
 # Run-length coded BMPs are unpacked by a loop of Python.
 _RLE, _RLE_PACE, _RLE_COPIES = "bmp_rle", 120, 3
-_TILE_WIDTH, _TILE_LENGTH, _ROWS_PER_STRIP = 322, 323, 278
+_TILE_WIDTH, _TILE_LENGTH, _ROWS_PER_STRIP, _BITS = 322, 323, 278, 258
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,21 @@ def cost_of(
     made of it afterwards: one where it is turned upright, one where a part is cut out.
     """
     whole, pixels = size[0] * size[1], image.width * image.height
-    memory = _BASE + file_size + whole * _CODEC.get(kind, 0)
-    memory += pixels * (_stored(image.mode) + _converted(image) + 4 * copies)
+    stored = pixels * _stored(image.mode)
+    codec, kept = _CODEC.get(kind, (0, 0))
+    decoding = whole * codec + stored
+    converting = whole * kept + stored + pixels * (_converted(image) + 4 * copies)
     seconds, holds_lock = 1e-9 * whole * _PACE[kind], kind in _HOLDING_LOCK
     if jpeg:
         seconds += 1e-9 * whole * jpeg.scans * _PACE_OF_SCAN
         # Coefficients of two bytes are kept at full size, whatever size they are decoded at.
-        memory += int(2 * whole * jpeg.samples) if jpeg.buffered else 0
+        decoding += int(2 * whole * jpeg.samples) if jpeg.buffered else 0
     if isinstance(image, TiffImageFile) and image.use_load_libtiff:
-        memory += block_pixels(image) * sum(image.tag_v2.get(258, (8,))) // 8
+        decoding += block_pixels(image) * sum(image.tag_v2.get(_BITS, (8,))) // 8
     if any(tile[0] == _RLE for tile in image.tile):
-        memory += whole * _RLE_COPIES
+        decoding += whole * _RLE_COPIES
         seconds, holds_lock = 1e-9 * whole * _RLE_PACE, True
-    return Cost(memory, seconds, holds_lock)
+    return Cost(_BASE + file_size + max(decoding, converting), seconds, holds_lock)
 
 
 def block_pixels(image: TiffImageFile) -> int:
