@@ -92,6 +92,13 @@ class Settings(BaseSettings):
     max_jpeg_scans: int = Field(
         200, ge=1, description="Most scans of a progressive JPEG; each costs a pass over it."
     )
+    max_decode_memory: int = Field(
+        0,
+        ge=0,
+        description="Memory that large images may take together while they are decoded, in bytes; one that "
+        "alone takes more is refused. 0 means a quarter of what the process may use, and at least "
+        "512 MB. Small images take up to 64 MB more, and never wait for large ones.",
+    )
     max_images_per_request: int = Field(
         100, ge=1, le=1000, description="Most images in one upload."
     )

@@ -5,7 +5,7 @@ GemelloError
 ├── ImageError               the bytes cannot become an image
 │   ├── ImageUndecodable     a known format, but empty, cut short or broken
 │   ├── ImageTypeUnsupported not a format we decode
-│   └── ImageTooLarge        too many bytes, pixels or scans
+│   └── ImageTooLarge        too many bytes, pixels, scans or parts
 ├── ImportFailure            images cannot be had from where they should come from
 │   ├── ArchiveInvalid       not a zip archive, or one that cannot be read
 │   ├── AddressRefused       an address that must not be fetched
@@ -79,10 +79,10 @@ class ImageTooLarge(ImageError):
     code = "image_too_large"
     title = "Image too large"
 
-    def __init__(self, what: str, actual: int, limit: int, setting: str) -> None:
-        super().__init__(
-            f"The image has {actual:,} {what}; the limit is {limit:,} (GEMELLO_{setting})."
-        )
+    def __init__(self, what: str, actual: int, limit: int, setting: str | None = None) -> None:
+        """``setting`` is None for a limit that nobody needs to raise."""
+        named = f" (GEMELLO_{setting})" if setting else ""
+        super().__init__(f"The image has {actual:,} {what}; the limit is {limit:,}{named}.")
         self.what, self.actual, self.limit, self.setting = what, actual, limit, setting
 
 

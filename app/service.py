@@ -26,6 +26,7 @@ from app.inference.embedder import Embedder
 from app.inference.models import Models
 from app.inference.reembedding import Reembedder
 from app.inference.served_model import ActiveModel
+from app.inference.usable_memory import default_decode_memory
 from app.jobs import activation
 from app.jobs.activation import Activation
 from app.jobs.adaptation import Adaptation
@@ -93,7 +94,10 @@ class Service:
             undo.pop_all()
         self.startup = Startup()
         self._decoder = DecodePool(
-            settings.image_limits, threads=settings.decode_threads, queue_size=settings.queue_size
+            settings.image_limits,
+            threads=settings.decode_threads,
+            queue_size=settings.queue_size,
+            memory=settings.max_decode_memory or default_decode_memory(),
         )
         embedder = Embedder(opened, self._decoder, self.metrics)
         reembedder = Reembedder(opened.gallery, embedder)

@@ -244,7 +244,12 @@ class Changes(BaseModel):
 
 
 class ThumbnailQuery(_Form):
-    size: int = Field(256, ge=16, le=1024, description="Longer side in pixels.")
+    size: int = Field(
+        256,
+        ge=16,
+        le=1024,
+        description="Longer side in pixels; rounded up to 64, 128, 256, 512 or 1024.",
+    )
 
 
 class DuplicatesQuery(_Form):

@@ -16,6 +16,7 @@ from app.errors import GemelloError, ImageError, ImageNotFound, ParameterInvalid
 from app.gallery.metadata import check_metadata, merged
 from app.gallery.new_image import AddResult, NewImage, OnConflict, Plan
 from app.gallery.quota import Quota, Usage
+from app.gallery.thumbnails import Thumbnails
 from app.inference.decode_pool import DecodePool
 from app.inference.embedder import Embedded, Embedder
 from app.inference.reembedding import Reembedder
@@ -56,8 +57,10 @@ class Gallery:
         self._quota = quota
         self._used: Usage | None = None
         """What is stored, where there is a quota: counted when it is not known."""
-        self._store, self._blobs, self._active = stores.gallery, stores.blobs, active
-        self._embedder, self._reembedder, self._decoder = embedder, reembedder, decoder
+        self._stores, self._active = stores, active
+        self._store, self._blobs = stores.gallery, stores.blobs
+        self._thumbnails = Thumbnails(stores, decoder)
+        self._embedder, self._reembedder = embedder, reembedder
         self._metrics = metrics
         self._writing = threading.RLock()
 
@@ -83,7 +86,7 @@ class Gallery:
         digests = self._blobs.digests()
         while chunk := list(islice(digests, _CHUNK)):
             for unused in set(chunk) - self._store.used(chunk):
-                self._blobs.delete(unused)
+                self._drop(unused)
 
     def switch(self, new: ServedModel, remember: Callable[[], None]) -> None:
         """Let ``new`` answer from now on.
@@ -192,12 +195,12 @@ class Gallery:
         return record, self._blobs.open(record.sha256)
 
     def thumbnail(self, image_id: str, side: int) -> tuple[ImageRecord, bytes]:
-        """Return a record and a small WebP of its image, at most ``side`` pixels wide and high.
+        """Return a record and a small WebP of its image, about ``side`` pixels wide or high.
 
-        Raises ``ImageNotFound``, or ``Overloaded`` when too many images are being decoded.
+        Raises ``ImageNotFound``, and as ``Thumbnails.get`` does.
         """
-        record, data = self.image(image_id)
-        return record, self._decoder.thumbnail(data, side)
+        record = self.get(image_id)
+        return record, self._thumbnails.get(record.sha256, side)
 
     def list_images(
         self, after: int = 0, limit: int = 100, where: Filter | None = None
@@ -242,7 +245,12 @@ class Gallery:
         # What cannot be removed now is collected at the next start.
         with contextlib.suppress(GemelloError):
             for unused in set(digests) - self._store.used(digests):
-                self._blobs.delete(unused)
+                self._drop(unused)
+
+    def _drop(self, digest: str) -> None:
+        # The bytes last: while they are there, the next start finds what was left.
+        self._stores.thumbnails.delete(digest)
+        self._blobs.delete(digest)
 
 
 def _given_vectors(model: ServedModel, images: Sequence[NewImage]) -> dict[int, Vectors]:

@@ -17,7 +17,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         over = Image.new("RGB", rgba.size, "white")
-        # A large picture fills memory: without a profile no further copy of it is made.
+        # Without a profile no further copy is made.
         over.paste(_in_srgb(rgba.convert("RGB"), profile) if profile else rgba, (0, 0), rgba)
         return over
     coloured = image if image.mode in ("RGB", "L", "CMYK") else image.convert("RGB")
@@ -34,4 +34,5 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
                 return seen if seen is not None else image.convert("RGB")
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
-    return image.convert("RGB")
+    # A large picture fills memory: what is RGB is not copied.
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -1,46 +1,28 @@
-"""Untrusted bytes → RGB uint8: every limit, and the one way to model size that training and serving share.
-
-Pillow's exceptions end here; what leaves is an array or one of our ``ImageError``s.
-"""
+"""Untrusted bytes → RGB uint8 at model size, the one way that training and serving share; and thumbnails."""
 
 import io
 import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pi_heif
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image
 
-from app.errors import ImageError, ImageTooLarge, ImageTypeUnsupported, ImageUndecodable
+from app.errors import ImageUndecodable
 from app.images.box import Box
-from app.images.colour import to_rgb
-from app.images.formats import MEDIA_TYPES, MULTI_PICTURE, SUPPORTED, has_known_magic
+from app.images.cost import Cost
 from app.images.limits import DEFAULT_LIMITS, ImageLimits
+from app.images.opened import OpenedImage
 from app.images.square import Resize, square
 
 Pixels = npt.NDArray[np.uint8]
+T = TypeVar("T")
 
-
-# EXIF orientation → what makes the picture upright.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = frozenset({5, 6, 7, 8})
 # A side that no JPEG has: asking for it decodes at full scale.
 _WHOLE = 65_536
-
-# iPhones' format; the package decodes only, and so comes without the encoder's licence.
-pi_heif.register_heif_opener(thumbnails=False)
-# ``ImageLimits.max_pixels`` is checked before anything is decoded, and is stricter.
-Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +38,98 @@ class PreparedImage:
     media_type: str
 
 
+class Wanted(Protocol[T]):
+    """Something to make of an image, in two steps: its header is read, and tells what the rest costs."""
+
+    def open(self, data: bytes, limits: ImageLimits) -> OpenedImage:
+        """Read the header. Raises an ``ImageError``."""
+        ...
+
+    def cost(self, opened: OpenedImage) -> Cost:
+        """Estimate what ``make`` takes."""
+        ...
+
+    def make(self, opened: OpenedImage) -> T:
+        """Decode. Raises ``ImageUndecodable``."""
+        ...
+
+    def pack(self, made: T) -> bytes:
+        """Return the result as bytes, to be sent to another process."""
+        ...
+
+    def unpack(self, packed: bytes) -> T:
+        """Return what was packed. Raises ``ValueError`` for bytes that cannot have been."""
+        ...
+
+
+# Width, height, media type.
+_PACKED = struct.Struct(">II16s")
+
+
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    image: Image.Image
-    width: int
-    height: int
-    media_type: str
+class ModelInput:
+    """What a model wants of an image: a square of ``size``, of the whole or of its ``box``."""
+
+    size: int
+    resize: Resize = "stretch"
+    box: Box | None = None
+
+    def open(self, data: bytes, limits: ImageLimits) -> OpenedImage:
+        box = self.box
+        least = min(box.right - box.left, box.bottom - box.top) if box else 1
+        return OpenedImage(data, limits, min(math.ceil(2 * self.size / least), _WHOLE))
+
+    def cost(self, opened: OpenedImage) -> Cost:
+        return opened.cost(cut=self.box is not None)
+
+    def make(self, opened: OpenedImage) -> PreparedImage:
+        picture = opened.decode()
+        image = picture.image
+        if self.box:
+            # Cut before it is shrunk, so that nothing around the box shines into it.
+            image = image.crop(self.box.pixels(*image.size))
+        pixels = np.asarray(square(image, self.size, self.resize))
+        return PreparedImage(pixels, picture.width, picture.height, picture.media_type)
+
+    def pack(self, made: PreparedImage) -> bytes:
+        header = _PACKED.pack(made.width, made.height, made.media_type.encode())
+        return header + made.pixels.tobytes()
+
+    def unpack(self, packed: bytes) -> PreparedImage:
+        if len(packed) != _PACKED.size + 3 * self.size**2:
+            raise ValueError(f"{len(packed)} bytes are no image of {self.size} pixels")
+        width, height, media_type = _PACKED.unpack_from(packed)
+        pixels = np.frombuffer(packed, np.uint8, offset=_PACKED.size)
+        shape = (self.size, self.size, 3)
+        return PreparedImage(
+            pixels.reshape(shape), width, height, media_type.rstrip(b"\0").decode("ascii")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A WebP whose longer side is at most ``side`` pixels, upright, in the same shape."""
+
+    side: int
+
+    def open(self, data: bytes, limits: ImageLimits) -> OpenedImage:
+        return OpenedImage(data, limits, self.side)
+
+    def cost(self, opened: OpenedImage) -> Cost:
+        return opened.cost()
+
+    def make(self, opened: OpenedImage) -> bytes:
+        image = opened.decode().image
+        image.thumbnail((self.side, self.side), Image.Resampling.BICUBIC)
+        out = io.BytesIO()
+        image.save(out, "WEBP", quality=82, method=2)
+        return out.getvalue()
+
+    def pack(self, made: bytes) -> bytes:
+        return made
+
+    def unpack(self, packed: bytes) -> bytes:
+        return packed
 
 
 def prepare(
@@ -78,14 +146,8 @@ def prepare(
     A JPEG much larger than ``size`` is decoded at a reduced scale, never below twice ``size``.
     Raises ``ImageUndecodable``, ``ImageTypeUnsupported`` or ``ImageTooLarge``.
     """
-    least = min(box.right - box.left, box.bottom - box.top) if box else 1
-    opened = _open(data, limits, at_least=min(math.ceil(2 * size / least), _WHOLE))
-    picture = opened.image
-    if box:
-        # Cut before it is shrunk, so that nothing around the box shines into it.
-        picture = picture.crop(box.pixels(*picture.size))
-    pixels = np.asarray(square(picture, size, resize))
-    return PreparedImage(pixels, opened.width, opened.height, opened.media_type)
+    wanted = ModelInput(size, resize, box)
+    return wanted.make(wanted.open(data, limits))
 
 
 def prepare_file(
@@ -101,61 +163,5 @@ def prepare_file(
 
 def thumbnail(data: bytes, side: int, limits: ImageLimits = DEFAULT_LIMITS) -> bytes:
     """Return a WebP whose longer side is at most ``side`` pixels, upright, in the same shape."""
-    image = _open(data, limits, at_least=side).image
-    image.thumbnail((side, side), Image.Resampling.BICUBIC)
-    out = io.BytesIO()
-    image.save(out, "WEBP", quality=82, method=2)
-    return out.getvalue()
-
-
-def _open(data: bytes, limits: ImageLimits, at_least: int) -> _Opened:
-    _check_bytes(data, limits)
-    try:
-        with Image.open(io.BytesIO(data), formats=list(MEDIA_TYPES)) as image:
-            return _decode(image, limits, at_least)
-    except ImageError:
-        raise
-    except UnidentifiedImageError as exc:
-        if has_known_magic(data):
-            raise ImageUndecodable("its header is broken") from exc
-        raise ImageTypeUnsupported(SUPPORTED) from exc
-    except MemoryError as exc:
-        raise ImageUndecodable("decoding it needs too much memory") from exc
-    # Pillow's decoders raise all of these, and more, on broken input.
-    except Exception as exc:
-        raise ImageUndecodable("its data is cut short or broken") from exc
-
-
-def _check_bytes(data: bytes, limits: ImageLimits) -> None:
-    if not data:
-        raise ImageUndecodable("the file is empty")
-    if len(data) > limits.max_bytes:
-        raise ImageTooLarge("bytes", len(data), limits.max_bytes, "MAX_IMAGE_BYTES")
-    if data.startswith(b"\xff\xd8"):
-        # In entropy-coded data 0xFF is never followed by 0xDA, so this counts start-of-scan markers.
-        scans = data.count(b"\xff\xda")
-        if scans > limits.max_scans:
-            raise ImageTooLarge("scans", scans, limits.max_scans, "MAX_JPEG_SCANS")
-
-
-def _decode(image: Image.Image, limits: ImageLimits, at_least: int) -> _Opened:
-    width, height = image.size
-    if width * height > limits.max_pixels:
-        raise ImageTooLarge("pixels", width * height, limits.max_pixels, "MAX_IMAGE_PIXELS")
-    kind = "JPEG" if image.format == MULTI_PICTURE else str(image.format)
-    image.draft(None, (at_least, at_least))
-    image.load()
-    rgb = to_rgb(image)
-    orientation = _orientation(image)
-    if orientation in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[orientation])
-    if orientation in _SIDEWAYS:
-        width, height = height, width
-    return _Opened(rgb, width, height, MEDIA_TYPES[kind])
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a corrupt EXIF block must not cost us good pixels
-        return 1
+    wanted = Thumbnail(side)
+    return wanted.make(wanted.open(data, limits))

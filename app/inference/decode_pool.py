@@ -1,31 +1,54 @@
-"""Decodes images side by side: a bounded number at once, a bounded number waiting."""
+"""The one place where images are unpacked: bounded in memory and in number, and light ones wait for no heavy ones."""
 
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import TypeVar
 
-from app.errors import ImageError, Overloaded
+from app.errors import ImageError, ImageTooLarge, Overloaded
 from app.images.box import Box
+from app.images.cost import Cost
 from app.images.limits import ImageLimits
-from app.images.prepare import PreparedImage, prepare, thumbnail
+from app.images.opened import OpenedImage
+from app.images.prepare import ModelInput, PreparedImage, Thumbnail, Wanted
 from app.images.square import Resize
+from app.inference.decode_processes import DecodeProcesses, HeavyImage
+from app.inference.memory_budget import MemoryBudget
 
 T = TypeVar("T")
 
+# What is light is decoded in a thread: soon enough that the next one need not be let past it, and, where
+# the decoder holds the interpreter's lock, that nobody notices.
+_LIGHT_MEMORY, _LIGHT_MEMORY_TOGETHER = 32_000_000, 64_000_000
+_LIGHT_SECONDS, _LIGHT_SECONDS_LOCKED = 0.2, 0.05
+# Each process takes some 40 MB before it has an image.
+_MOST_PROCESSES = 4
+
 
 class DecodePool:
-    """Threads that turn bytes into model input and thumbnails; decoding releases the GIL.
+    """Threads for light images, and processes for heavy ones, which can be killed.
 
-    At most ``threads`` images are unpacked at any moment, whoever asks: that bounds memory.
+    A light image takes a moment and at most 32 MB, all that are decoded at once 64 MB. Heavy ones share
+    ``memory`` bytes by what each is estimated to take; they leave a core to the light ones. So many of
+    each may wait, and no more.
     """
 
-    def __init__(self, limits: ImageLimits, *, threads: int = 0, queue_size: int = 256) -> None:
-        self._limits = limits
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, "decode")
+    def __init__(
+        self, limits: ImageLimits, *, threads: int = 0, queue_size: int = 256, memory: int = 2**30
+    ) -> None:
+        self._limits, self._memory = limits, memory
+        threads = threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(threads, "decode")
         self._room = threading.BoundedSemaphore(queue_size)
+        self._light_memory = MemoryBudget(_LIGHT_MEMORY_TOGETHER)
+        # Each caller holds a thread of the server while it waits.
+        self._processes = DecodeProcesses(
+            limits,
+            count=max(1, min(threads - 1, _MOST_PROCESSES)),
+            memory=memory,
+            callers=max(1, queue_size // 8),
+        )
 
     def prepare(
         self, images: Sequence[bytes], size: int, resize: Resize, box: Box | None = None
@@ -34,39 +57,80 @@ class DecodePool:
 
         Raises ``Overloaded`` when too many are waiting.
         """
-        futures: list[Future[PreparedImage | ImageError]] = []
-        try:
-            # One at a time, so that those before a refusal are known.
-            futures.extend(
-                self._submit(partial(self._prepare, data, size, resize, box)) for data in images
-            )
-        except Overloaded:
-            for future in futures:
-                future.cancel()
-            raise
-        return [future.result() for future in futures]
+        return self._make(ModelInput(size, resize, box), images)
 
-    def thumbnail(self, data: bytes, side: int) -> bytes:
+    def thumbnail(
+        self, data: bytes, side: int, known: Callable[[], bytes | None] = lambda: None
+    ) -> bytes:
         """Return a WebP whose longer side is at most ``side`` pixels.
 
-        Raises an ``ImageError``, or ``Overloaded`` when too many are waiting.
+        A heavy image may wait long: ``known`` is asked then whether somebody else has made it. Raises an ``ImageError``, or ``Overloaded`` when too many are waiting.
         """
-        return self._submit(partial(thumbnail, data, side, self._limits)).result()
+        (made,) = self._make(Thumbnail(side), [data], known)
+        if isinstance(made, ImageError):
+            raise made
+        return made
 
-    def _submit(self, work: Callable[[], T]) -> "Future[T]":
+    def close(self) -> None:
+        """Finish what waits, then stop."""
+        self._pool.shutdown()
+        self._processes.close()
+
+    def _make(
+        self,
+        wanted: Wanted[T],
+        images: Sequence[bytes],
+        known: Callable[[], T | None] = lambda: None,
+    ) -> list[T | ImageError]:
+        results: dict[int, T | ImageError] = {}
+        light: dict[int, Future[T | ImageError]] = {}
+        heavy: dict[int, HeavyImage[T]] = {}
+        try:
+            for index, data in enumerate(images):
+                try:
+                    opened, cost = self._open(wanted, data)
+                except ImageError as exc:
+                    results[index] = exc
+                    continue
+                if _is_light(cost):
+                    light[index] = self._submit(wanted, opened, cost)
+                else:
+                    heavy[index] = HeavyImage(wanted, data, cost.memory, known)
+            decoded = self._processes.decode(heavy)
+        except Overloaded:
+            for future in light.values():
+                future.cancel()
+            raise
+        results |= decoded
+        results |= {index: future.result() for index, future in light.items()}
+        return [results[index] for index in range(len(images))]
+
+    def _open(self, wanted: Wanted[T], data: bytes) -> tuple[OpenedImage, Cost]:
+        """Read the header, and refuse what would never get its memory."""
+        opened = wanted.open(data, self._limits)
+        cost = wanted.cost(opened)
+        if cost.memory > self._memory:
+            what = "bytes while it is decoded"
+            raise ImageTooLarge(what, cost.memory, self._memory, "MAX_DECODE_MEMORY")
+        return opened, cost
+
+    def _submit(
+        self, wanted: Wanted[T], opened: OpenedImage, cost: Cost
+    ) -> "Future[T | ImageError]":
         if not self._room.acquire(blocking=False):
             raise Overloaded()
-        future = self._pool.submit(work)
+        future = self._pool.submit(self._decode, wanted, opened, cost)
         future.add_done_callback(lambda _: self._room.release())
         return future
 
-    def close(self) -> None:
-        self._pool.shutdown()
-
-    def _prepare(
-        self, data: bytes, size: int, resize: Resize, box: Box | None
-    ) -> PreparedImage | ImageError:
+    def _decode(self, wanted: Wanted[T], opened: OpenedImage, cost: Cost) -> T | ImageError:
         try:
-            return prepare(data, size, self._limits, box, resize)
+            with self._light_memory.take(cost.memory):
+                return wanted.make(opened)
         except ImageError as exc:
             return exc
+
+
+def _is_light(cost: Cost) -> bool:
+    seconds = _LIGHT_SECONDS_LOCKED if cost.holds_lock else _LIGHT_SECONDS
+    return cost.memory <= _LIGHT_MEMORY and cost.seconds <= seconds

@@ -190,6 +190,22 @@ class MemoryBlobStore:
         return iter(list(self._blobs))
 
 
+class MemoryThumbnailStore:
+    """Thumbnails in a dictionary."""
+
+    def __init__(self) -> None:
+        self._thumbnails: dict[str, dict[int, bytes]] = {}
+
+    def put(self, digest: str, side: int, data: bytes) -> None:
+        self._thumbnails.setdefault(digest, {})[side] = data
+
+    def get(self, digest: str, side: int) -> bytes | None:
+        return self._thumbnails.get(digest, {}).get(side)
+
+    def delete(self, digest: str) -> None:
+        self._thumbnails.pop(digest, None)
+
+
 def _facts(record: ImageRecord) -> list[Fact]:
     return list(facts_of(record.label, record.filename, record.metadata))
 

@@ -76,9 +76,9 @@ class Gallery(Connection):
         return self.run(gallery.content(image_id))
 
     def thumbnail(self, image_id: str, *, size: int = 256) -> bytes:
-        """Return a small picture of an image, its longer side ``size`` pixels, as WebP.
+        """Return a small picture of an image as WebP, its longer side ``size`` pixels.
 
-        Raises ``ApiError`` and ``Unreachable``.
+        The service rounds ``size`` up to 64, 128, 256, 512 or 1024; no picture is made larger than it is. Raises ``ApiError`` and ``Unreachable``.
         """
         return self.run(gallery.thumbnail(image_id, size))
 

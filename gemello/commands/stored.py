@@ -37,7 +37,9 @@ def add_to(gallery: typer.Typer) -> None:
         size: Annotated[
             int | None,
             typer.Option(
-                min=16, max=1024, help="Fetch a WebP whose longer side has this many pixels."
+                min=16,
+                max=1024,
+                help="Fetch a WebP whose longer side has this many pixels, rounded up to 64, 128, 256, 512 or 1024.",
             ),
         ] = None,
         url: Url = DEFAULT,

@@ -30,6 +30,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "max_image_bytes": ("1", 1),
     "max_image_pixels": ("2", 2),
     "max_jpeg_scans": ("3", 3),
+    "max_decode_memory": ("1000000", 1_000_000),
     "max_images_per_request": ("4", 4),
     "max_request_bytes": ("5", 5),
     "max_concurrent_requests": ("6", 6),

@@ -22,6 +22,7 @@ from app.storage.local.blob_store import LocalBlobStore
 from app.storage.local.database import Database
 from app.storage.local.gallery_store import LocalGalleryStore
 from app.storage.local.indexed_files import IndexedFiles
+from app.storage.local.thumbnail_store import LocalThumbnailStore
 from app.storage.stores import Stores
 from app.telemetry.metrics import Metrics
 from app.testing import FakeEncoder, described
@@ -56,7 +57,9 @@ def opened(
     encoder = encoder or FakeEncoder()
     root.mkdir(exist_ok=True)
     database = Database(root / "gallery.sqlite3")
-    stores = Stores(store(database), blobs(root / "blobs"))
+    stores = Stores(
+        store(database), blobs(root / "blobs"), LocalThumbnailStore(root / "thumbnails")
+    )
     decoder, metrics = DecodePool(DEFAULT_LIMITS), Metrics()
     active = ActiveModel(
         ServedModel(described(encoder), Batcher(encoder)),

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from app.storage.local.stores import open_database, open_stores
-from app.storage.memory import MemoryBlobStore, MemoryGalleryStore
+from app.storage.memory import MemoryBlobStore, MemoryGalleryStore, MemoryThumbnailStore
 from app.storage.stores import Stores
 
 OpenStores = Callable[[Path], AbstractContextManager[Stores]]
@@ -31,7 +31,9 @@ _MEMORY: dict[Path, Stores] = {}
 
 def memory_stores(folder: Path, _: object = None) -> Stores:
     """The stores in memory that stand for a folder: opened again, they hold what they held."""
-    return _MEMORY.setdefault(folder, Stores(MemoryGalleryStore(), MemoryBlobStore()))
+    return _MEMORY.setdefault(
+        folder, Stores(MemoryGalleryStore(), MemoryBlobStore(), MemoryThumbnailStore())
+    )
 
 
 STORES: dict[str, OpenStores] = {"local": _local, "memory": _memory}

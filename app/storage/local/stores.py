@@ -8,9 +8,10 @@ from app.errors import DatabaseMissing, SettingsError
 from app.storage.local.blob_store import LocalBlobStore
 from app.storage.local.database import Database
 from app.storage.local.gallery_store import LocalGalleryStore
+from app.storage.local.thumbnail_store import LocalThumbnailStore
 from app.storage.stores import Stores
 
-_DATABASE, _IMAGES = "gallery.sqlite3", "blobs"
+_DATABASE, _IMAGES, _THUMBNAILS = "gallery.sqlite3", "blobs", "thumbnails"
 
 
 def own(data_dir: Path) -> int:
@@ -47,5 +48,9 @@ def open_database(data_dir: Path) -> Database:
 
 
 def open_stores(data_dir: Path, database: Database) -> Stores:
-    """Open the stores for records and vectors, and for bytes. Raises ``StorageUnavailable``."""
-    return Stores(LocalGalleryStore(database), LocalBlobStore(data_dir / _IMAGES))
+    """Open the stores for records and vectors, for bytes and thumbnails. Raises ``StorageUnavailable``."""
+    return Stores(
+        LocalGalleryStore(database),
+        LocalBlobStore(data_dir / _IMAGES),
+        LocalThumbnailStore(data_dir / _THUMBNAILS),
+    )

@@ -1,21 +1,47 @@
-"""The decode pool: order, errors as results, and a bounded queue."""
+"""The decode pool: order, errors as results, bounds, and light images that wait for no heavy ones."""
 
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.errors import ImageTooLarge, ImageTypeUnsupported, ImageUndecodable, Overloaded
-from app.images.box import Box
 from app.images.limits import DEFAULT_LIMITS, ImageLimits
-from app.images.prepare import PreparedImage, prepare, thumbnail
-from app.images.square import Resize
-from app.inference import decode_pool as decoding
+from app.images.opened import OpenedImage
+from app.images.prepare import ModelInput, PreparedImage, prepare, thumbnail
 from app.inference.decode_pool import DecodePool
-from tests.support.images import picture
+from tests.support.images import encode, picture
 
 PATIENCE_S = 10
+make = ModelInput.make
+
+
+@pytest.fixture
+def make_pool() -> Iterator[Callable[..., DecodePool]]:
+    """Make pools that are closed in the end."""
+    made: list[DecodePool] = []
+
+    def pool(**options: int) -> DecodePool:
+        made.append(DecodePool(DEFAULT_LIMITS, **options))
+        return made[-1]
+
+    yield pool
+    for each in made:
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def heavy() -> bytes:
+    """A picture that takes 41 MB."""
+    return encode(Image.new("RGB", (3200, 3200), (9, 99, 199)), compress_level=1)
+
+
+def processes(pool: DecodePool) -> int:
+    """How many processes a pool has started."""
+    return sum(worker._running is not None for worker in pool._processes._idle.queue)
 
 
 def test_results_come_in_order_and_failures_are_among_them() -> None:
@@ -44,18 +70,18 @@ def test_nothing_gives_nothing() -> None:
     pool.close()
 
 
-def test_a_full_queue_is_an_answer_and_room_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_an_answer_and_room_comes_back(
+    monkeypatch: pytest.MonkeyPatch, make_pool: Callable[..., DecodePool]
+) -> None:
     entered, released = threading.Event(), threading.Event()
 
-    def slow(
-        data: bytes, size: int, limits: ImageLimits, box: Box | None, resize: Resize
-    ) -> PreparedImage:
+    def slow(wanted: ModelInput, opened: OpenedImage) -> PreparedImage:
         entered.set()
         assert released.wait(PATIENCE_S)
-        return prepare(data, size, limits, box, resize)
+        return make(wanted, opened)
 
-    monkeypatch.setattr(decoding, "prepare", slow)
-    pool = DecodePool(DEFAULT_LIMITS, threads=1, queue_size=3)
+    monkeypatch.setattr(ModelInput, "make", slow)
+    pool = make_pool(threads=1, queue_size=3)
     answers: list[object] = []
     first = threading.Thread(
         target=lambda: answers.extend(pool.prepare([picture(0)] * 2, 32, "stretch"))
@@ -69,16 +95,15 @@ def test_a_full_queue_is_an_answer_and_room_comes_back(monkeypatch: pytest.Monke
     assert len(answers) == 2
     for _ in range(3):
         assert len(pool.prepare([picture(1)] * 3, 32, "stretch")) == 3
-    pool.close()
 
 
-def test_no_more_than_the_threads_are_unpacked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_than_the_threads_are_unpacked_at_once(
+    monkeypatch: pytest.MonkeyPatch, make_pool: Callable[..., DecodePool]
+) -> None:
     lock, running, most = threading.Lock(), 0, 0
     both = threading.Barrier(2)
 
-    def counted(
-        data: bytes, size: int, limits: ImageLimits, box: Box | None, resize: Resize
-    ) -> PreparedImage:
+    def counted(wanted: ModelInput, opened: OpenedImage) -> PreparedImage:
         nonlocal running, most
         with lock:
             running += 1
@@ -86,41 +111,16 @@ def test_no_more_than_the_threads_are_unpacked_at_once(monkeypatch: pytest.Monke
         both.wait(PATIENCE_S)
         with lock:
             running -= 1
-        return prepare(data, size, limits, box, resize)
+        return make(wanted, opened)
 
-    monkeypatch.setattr(decoding, "prepare", counted)
-    pool = DecodePool(DEFAULT_LIMITS, threads=2)
-    assert len(pool.prepare([picture(0)] * 8, 32, "stretch")) == 8
-    pool.close()
+    monkeypatch.setattr(ModelInput, "make", counted)
+    assert len(make_pool(threads=2).prepare([picture(0)] * 8, 32, "stretch")) == 8
     assert most == 2
 
 
-def test_thumbnails_are_made_no_more_than_the_threads_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    lock, now, most = threading.Lock(), 0, 0
-
-    def counted(data: bytes, side: int, limits: ImageLimits) -> bytes:
-        nonlocal now, most
-        with lock:
-            now += 1
-            most = max(most, now)
-        small = thumbnail(data, side, limits)
-        with lock:
-            now -= 1
-        return small
-
-    monkeypatch.setattr(decoding, "thumbnail", counted)
-    pool = DecodePool(DEFAULT_LIMITS, threads=2)
-    with ThreadPoolExecutor(12) as callers:
-        made = list(callers.map(lambda seed: pool.thumbnail(picture(seed), 32), range(24)))
-    pool.close()
-    assert made == [thumbnail(picture(seed), 32) for seed in range(24)]
-    assert most <= 2
-
-
-def test_a_thumbnail_of_a_broken_image_is_refused_and_a_full_queue_too() -> None:
-    pool = DecodePool(DEFAULT_LIMITS, threads=1, queue_size=1)
+def test_a_thumbnail_is_made_or_refused(make_pool: Callable[..., DecodePool]) -> None:
+    pool = make_pool(threads=1, queue_size=1)
+    assert pool.thumbnail(picture(1), 32) == thumbnail(picture(1), 32)
     with pytest.raises(ImageUndecodable):
         pool.thumbnail(b"\x89PNG", 32)
     assert pool._room.acquire(blocking=False)
@@ -128,4 +128,51 @@ def test_a_thumbnail_of_a_broken_image_is_refused_and_a_full_queue_too() -> None
         pool.thumbnail(picture(1), 32)
     pool._room.release()
     assert pool.thumbnail(picture(1), 32)
-    pool.close()
+
+
+def test_heavy_images_are_decoded_in_a_process_and_light_ones_start_none(
+    make_pool: Callable[..., DecodePool], heavy: bytes
+) -> None:
+    pool = make_pool(threads=4)
+    pool.prepare([picture(seed) for seed in range(20)], 32, "stretch")
+    pool.thumbnail(picture(1), 32)
+    assert processes(pool) == 0
+    found = pool.prepare([picture(0), heavy, b"text", heavy, heavy], 32, "stretch")
+    assert processes(pool) > 0
+    assert isinstance(found[2], ImageTypeUnsupported)
+    for index, data in ((0, picture(0)), (1, heavy), (3, heavy), (4, heavy)):
+        result = found[index]
+        assert isinstance(result, PreparedImage)
+        assert np.array_equal(result.pixels, prepare(data, 32).pixels)
+    assert pool.thumbnail(heavy, 32) == thumbnail(heavy, 32)
+
+
+def test_what_takes_more_than_the_setting_is_refused_before_it_is_touched(
+    make_pool: Callable[..., DecodePool], heavy: bytes
+) -> None:
+    pool = make_pool(memory=40_000_000)
+    refused, good = pool.prepare([heavy, picture(1)], 32, "stretch")
+    assert isinstance(refused, ImageTooLarge)
+    assert "the limit is 40,000,000 (GEMELLO_MAX_DECODE_MEMORY)" in str(refused)
+    assert isinstance(good, PreparedImage)
+    assert processes(pool) == 0
+    assert isinstance(
+        make_pool(memory=50_000_000).prepare([heavy], 32, "stretch")[0], PreparedImage
+    )
+
+
+def test_light_images_overtake_heavy_ones_and_those_that_wait_are_bounded(
+    make_pool: Callable[..., DecodePool], heavy: bytes
+) -> None:
+    pool = make_pool(threads=2, queue_size=16, memory=50_000_000)
+    with ThreadPoolExecutor(2) as callers:
+        with pool._processes._memory.take(50_000_000):
+            waiting = [callers.submit(pool.prepare, [heavy] * 3, 32, "stretch") for _ in range(2)]
+            while pool._processes._callers._value:
+                pass
+            assert len(pool.prepare([picture(seed) for seed in range(8)], 32, "stretch")) == 8
+            with pytest.raises(Overloaded):
+                pool.prepare([heavy], 32, "stretch")
+            assert not any(each.done() for each in waiting)
+        for each in waiting:
+            assert [type(result) for result in each.result()] == [PreparedImage] * 3

@@ -6,6 +6,7 @@ import pytest
 from app.storage.blob_store import BlobStore
 from app.storage.gallery_store import GalleryStore
 from app.storage.stores import Stores
+from app.storage.thumbnail_store import ThumbnailStore
 from tests.support.stores import STORES
 
 
@@ -23,3 +24,8 @@ def store(stores: Stores) -> GalleryStore:
 @pytest.fixture
 def blobs(stores: Stores) -> BlobStore:
     return stores.blobs
+
+
+@pytest.fixture
+def thumbnails(stores: Stores) -> ThumbnailStore:
+    return stores.thumbnails

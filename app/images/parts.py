@@ -1,0 +1,72 @@
+"""The parts of a file, counted before a decoder sees them: each costs it time, and millions fit into a few megabytes."""
+
+import struct
+from collections.abc import Iterator
+from itertools import islice
+
+from app.errors import ImageTooLarge
+
+# Programs write a PNG in chunks of 8 kB or more, a GIF in blocks of 255 bytes, a TIFF in strips of a row
+# or more.
+_MOST = 50_000
+_PNG, _GIF, _TIFF = b"\x89PNG\r\n\x1a\n", b"GIF8", (b"II", b"MM")
+_STRIPS_AND_TILES = (273, 324)
+
+
+def check_parts(data: bytes) -> None:
+    """Raise ``ImageTooLarge`` for a PNG, GIF or TIFF of more parts than any program writes.
+
+    What is broken is left to the decoder.
+    """
+    try:
+        if data.startswith(_PNG):
+            _check("chunks", _chunks(data))
+        elif data.startswith(_GIF):
+            _check("blocks before its first frame", _blocks(data))
+        elif data.startswith(_TIFF):
+            for tag, count in _tags(data):
+                if tag in _STRIPS_AND_TILES and count > _MOST:
+                    raise ImageTooLarge("strips", count, _MOST)
+    except (IndexError, struct.error):
+        return
+
+
+def _check(what: str, parts: Iterator[int]) -> None:
+    found = sum(1 for _ in islice(parts, _MOST + 1))
+    if found > _MOST:
+        raise ImageTooLarge(what, found, _MOST)
+
+
+def _chunks(data: bytes) -> Iterator[int]:
+    """The place of each chunk of a PNG."""
+    position = len(_PNG)
+    while position + 8 <= len(data):
+        yield position
+        position += 12 + int.from_bytes(data[position : position + 4])
+
+
+def _blocks(data: bytes) -> Iterator[int]:
+    """The place of each block of a GIF before its first frame."""
+    flags = data[10]
+    position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    while data[position] != ord(","):
+        # An extension is a label, then blocks until an empty one; anything else is passed over.
+        yield position
+        if data[position] == ord("!"):
+            position += 2
+            while data[position]:
+                yield position
+                position += 1 + data[position]
+        position += 1
+
+
+def _tags(data: bytes) -> Iterator[tuple[int, int]]:
+    """Each tag of the first picture of a TIFF, and how many values it has."""
+    order = "<" if data.startswith(b"II") else ">"
+    big = struct.unpack_from(order + "H", data, 2)[0] == 43
+    (position,) = struct.unpack_from(order + ("8xQ" if big else "4xI"), data)
+    (tags,) = struct.unpack_from(order + ("Q" if big else "H"), data, position)
+    entry, first, length = ("HHQ", 8, 20) if big else ("HHI", 2, 12)
+    for index in range(min(tags, _MOST)):
+        tag, _, count = struct.unpack_from(order + entry, data, position + first + index * length)
+        yield tag, count
