@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.api import requests, responses
-from app.api.dependencies import GalleryDep, JobsDep, SearcherDep, ServedModelDep
+from app.api.dependencies import GalleryDep, InspectorDep, JobsDep, SearcherDep, ServedModelDep
 from app.api.elapsed import elapsed_ms
 from app.api.problems import problems
 
@@ -39,7 +39,14 @@ def duplicates(
 
 
 @router.get("/stats", summary="Count what there is", responses=problems(401, 429, 503))
-def stats(gallery: GalleryDep, jobs: JobsDep, model: ServedModelDep) -> responses.Stats:
+def stats(
+    gallery: GalleryDep, jobs: JobsDep, model: ServedModelDep, inspector: InspectorDep
+) -> responses.Stats:
     return responses.Stats.of(
-        gallery.summary(), searchable=len(gallery), jobs=len(jobs.unfinished()), model=model
+        gallery.summary(),
+        searchable=len(gallery),
+        jobs=len(jobs.unfinished()),
+        model=model,
+        quarantined=gallery.quarantined(),
+        inspector=inspector,
     )

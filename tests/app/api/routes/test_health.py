@@ -84,7 +84,7 @@ def test_a_ready_service_says_what_it_serves(server: httpx.Client) -> None:
         answer = server.get(path)
         assert answer.status_code == 200
         body = answer.json()
-        assert (body["status"], body["gallery"]) == ("ok", {"images": 1})
+        assert (body["status"], body["gallery"]) == ("ok", {"images": 1, "damaged": 0})
         assert (body["model"]["name"], body["model"]["version"]) == ("tiny", "1")
         assert (body["model"]["dimension"], body["model"]["runtime"]) == (48, "openvino")
         assert body["uptime_s"] >= 0
