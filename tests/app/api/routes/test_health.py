@@ -56,6 +56,8 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> Moody:
         return moody
 
     monkeypatch.setattr(models_module, "load_encoder", load)
+    # That would wait for it, too.
+    monkeypatch.setattr(models_module, "check_fit", lambda *_: None)
     monkeypatch.setattr(service_module, "_FRESH_S", 0.0)
     return moody
 
