@@ -149,6 +149,11 @@ class Settings(BaseSettings):
         description="Of the queries that have no match in the gallery, the part that may be told of "
         "one: 0.05 is one in twenty. Fewer false alarms miss more matches.",
     )
+    quarantine_days: int = Field(
+        30,
+        ge=0,
+        description="Days that files without a record are kept in the data folder's `quarantine`.",
+    )
     log_format: Literal["console", "json"] = Field(
         "console", description="`console` for people, `json` for a log collector."
     )

@@ -14,10 +14,13 @@ GemelloError
 ├── GalleryError
 │   ├── ImageNotFound        no such id
 │   ├── ImageConflict        the id is taken, and the caller asked for an error
-│   ├── DatabaseMissing      there are stored images, but no records of them
 │   ├── GalleryFull          the gallery has as many images, or bytes, as it may
 │   ├── StorageFull          the disk has no room
 │   └── StorageUnavailable   the disk or the database failed
+│       ├── ImageDamaged     a stored image's bytes are missing or altered
+│       └── DatabaseDamaged  the database fails its own check
+│           ├── DatabaseMissing   there are stored images, but no records of them
+│           └── DatabaseOutdated  the database lacks what was written after it
 ├── ModelError
 │   ├── ModelNotFound        no such model, or no such version
 │   ├── ModelCorrupt         a file does not match the manifest's checksum
@@ -150,18 +153,6 @@ class ImageConflict(GalleryError):
         self.image_id = image_id
 
 
-class DatabaseMissing(GalleryError):
-    code = "database_missing"
-    title = "Database is missing"
-
-    def __init__(self, database: str, images: str) -> None:
-        super().__init__(
-            f"The database {database} is missing or empty, but {images} holds stored images; restore "
-            "the database from a backup, or move that folder away to start with an empty gallery."
-        )
-        self.database, self.images = database, images
-
-
 class GalleryFull(GalleryError):
     code = "gallery_full"
     title = "Gallery is full"
@@ -176,16 +167,45 @@ class StorageFull(GalleryError):
     title = "Storage is full"
 
     def __init__(self) -> None:
-        super().__init__("The disk has no room for this image; nothing was stored.")
+        super().__init__("The disk has no room; nothing was stored.")
 
 
 class StorageUnavailable(GalleryError):
     code = "storage_unavailable"
     title = "Storage is unavailable"
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The storage failed: {reason}; nothing was stored.")
+    def __init__(self, reason: str, sentence: str | None = None) -> None:
+        super().__init__(sentence or f"The storage failed: {reason}; nothing was stored.")
         self.reason = reason
+
+
+class ImageDamaged(StorageUnavailable):
+    code = "image_damaged"
+    title = "Stored image is damaged"
+
+    def __init__(self, digest: str, problem: str) -> None:
+        image = f"stored image {digest[:12]}… {problem}"
+        super().__init__(f"the {image}", f"The {image}; add the same file again to mend it.")
+
+
+class DatabaseDamaged(StorageUnavailable):
+    code = "database_damaged"
+    title = "Database cannot be trusted"
+
+    def __init__(self, database: str, problem: str) -> None:
+        ways_out = (
+            "restore a backup (`gemello gallery restore`), make it anew from the stored images"
+        )
+        ways_out += " (`gemello gallery rebuild`), or go on without what is lost (`… accept`)"
+        super().__init__(problem, f"The database {database} {problem}; {ways_out}.")
+
+
+class DatabaseMissing(DatabaseDamaged):
+    code = "database_missing"
+
+
+class DatabaseOutdated(DatabaseDamaged):
+    code = "database_outdated"
 
 
 class ModelError(GemelloError):

@@ -19,6 +19,7 @@ from app.config import Settings
 from app.errors import NotReady, SettingsError
 from app.gallery.calibration import Calibrator
 from app.gallery.gallery import Gallery
+from app.gallery.inspection import Inspector
 from app.gallery.quota import Quota
 from app.gallery.search import Searcher
 from app.inference.decode_pool import DecodePool
@@ -37,7 +38,7 @@ from app.jobs.runner import JobRunner, Stopped
 from app.jobs.table import Jobs
 from app.storage.local.database import Database
 from app.storage.local.indexed_files import IndexedFiles
-from app.storage.local.runtime_state import RuntimeState
+from app.storage.local.runtime_state import InspectedPlace, RuntimeState
 from app.storage.local.stores import open_database, open_stores, own
 from app.storage.stores import Stores
 from app.telemetry.metrics import Metrics
@@ -109,6 +110,13 @@ class Service:
             decoder=self._decoder,
             metrics=self.metrics,
             quota=Quota(settings.max_gallery_images, settings.max_gallery_bytes),
+            quarantine_days=settings.quarantine_days,
+        )
+        self.inspector = Inspector(
+            stores=opened,
+            active=self.active,
+            reembedder=reembedder,
+            place=InspectedPlace(self._database),
         )
         self.searcher = Searcher(
             store=opened.gallery,
@@ -157,6 +165,7 @@ class Service:
         if self._starter.ident is not None:
             self._starter.join()
         self.runner.stop()
+        self.inspector.stop()
         self._decoder.close()
         self.active.close()
         self._database.close()
@@ -207,6 +216,7 @@ class Service:
         if not self._stop.is_set():
             self.startup.state = "ready"
             self.runner.start()
+            self.inspector.start()
             log.info("ready", seconds=round(time.monotonic() - self.startup.started, 2))
 
     def _index(self, folder: Path) -> None:
@@ -225,6 +235,11 @@ class Service:
     def _report_gauges(self) -> None:
         self.metrics.gauge(
             "gemello_gallery_images", "Images in the gallery.", lambda: len(self.gallery)
+        )
+        self.metrics.gauge(
+            "gemello_damaged_items",
+            "Stored things that are damaged and could not be mended.",
+            lambda: len(self.inspector.damage),
         )
         self.metrics.gauge(
             "gemello_queue_depth", "Inferences that wait.", lambda: self.active.model.batcher.depth

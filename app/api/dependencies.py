@@ -18,6 +18,7 @@ from app.bundle.encoder import Vectors
 from app.bundle.manifest import Manifest
 from app.config import Settings
 from app.gallery.gallery import Gallery
+from app.gallery.inspection import Inspector
 from app.gallery.search import Searcher
 from app.inference.models import Models
 from app.jobs.imports.jobs import Imports
@@ -104,6 +105,10 @@ async def _watched_gallery(service: _AnyState) -> Gallery:
     return service.gallery
 
 
+async def _inspector(service: _AnyState) -> Inspector:
+    return service.inspector
+
+
 async def _watched_model(service: _AnyState) -> Manifest:
     return service.active.model.manifest
 
@@ -128,6 +133,7 @@ ServedModelDep = Annotated[Manifest, Depends(_served_model)]
 
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
 WatchedGalleryDep = Annotated[Gallery, Depends(_watched_gallery)]
+InspectorDep = Annotated[Inspector, Depends(_inspector)]
 WatchedModelDep = Annotated[Manifest, Depends(_watched_model)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]

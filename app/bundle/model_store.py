@@ -1,7 +1,8 @@
 """The folder of published models: ``<store>/<name>/<version>/`` and the file ``<name>/active``.
 
 A bundle is written aside and renamed into place, so a reader sees all of it or none;
-it is used only when every file matches the SHA-256 in its manifest.
+it is used only when every file matches the SHA-256 in its manifest, and the manifest the one that
+lies beside it (``sha256sum --check manifest.sha256``).
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from app.errors import ModelCorrupt, ModelNotFound, ParameterInvalid
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MANIFEST = "manifest.json"
+CHECKSUM = "manifest.sha256"
 ACTIVE = "active"
 
 
@@ -100,10 +102,14 @@ def resolve(store: Path, model: str, *, verify_files: bool = True) -> Bundle:
 
 
 def read(path: Path) -> Bundle:
-    """Read a bundle's manifest. Raises ``ModelCorrupt`` when it is missing or malformed."""
-    manifest = path / MANIFEST
+    """Read a bundle's manifest. Raises ``ModelCorrupt`` when it is missing, altered or malformed."""
+    manifest, checksum = path / MANIFEST, path / CHECKSUM
     try:
-        return Bundle(path, Manifest.model_validate_json(manifest.read_bytes()))
+        data = manifest.read_bytes()
+        # Bundles of older versions have none.
+        if checksum.exists() and checksum.read_bytes() != _checksum_line(data):
+            raise ModelCorrupt(str(manifest), f"its SHA-256 is not the one in {CHECKSUM}")
+        return Bundle(path, Manifest.model_validate_json(data))
     except OSError as exc:
         raise ModelCorrupt(str(manifest), f"it cannot be read ({exc.strerror})") from exc
     except ValidationError as exc:
@@ -156,17 +162,24 @@ def next_version(store: Path, name: str) -> str:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """Return relative path → SHA-256 of every file below ``folder`` but the manifest."""
+    """Return relative path → SHA-256 of every file below ``folder`` but the manifest and its own."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): sha256_file(path)
         for path in files
-        if path.name != MANIFEST or path.parent != folder
+        if path not in (folder / MANIFEST, folder / CHECKSUM)
     }
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+    """Write the manifest, and its own SHA-256 beside it."""
+    data = f"{manifest.model_dump_json(indent=2)}\n".encode()
+    (folder / MANIFEST).write_bytes(data)
+    (folder / CHECKSUM).write_bytes(_checksum_line(data))
+
+
+def _checksum_line(data: bytes) -> bytes:
+    return f"{hashlib.sha256(data).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def publish(store: Path, folder: Path, *, as_default: bool = True) -> Bundle:

@@ -2,10 +2,12 @@
 
 from typing import get_args
 
+import numpy as np
+
 from app.bundle.encoder import Encoder, Precision, Runtime, graph_path
-from app.bundle.model_store import Bundle
+from app.bundle.model_store import MANIFEST, Bundle
 from app.bundle.openvino import OpenVinoEncoder
-from app.errors import RuntimeUnavailable
+from app.errors import ModelCorrupt, RuntimeUnavailable
 
 
 def load_encoder(
@@ -30,3 +32,12 @@ def load_encoder(
 
         return TensorFlowEncoder(bundle)
     return OpenVinoEncoder(bundle, precision=precision, threads=threads)
+
+
+def check_fit(bundle: Bundle, encoder: Encoder) -> None:
+    """Hold the manifest to what the graph gives. Raises ``ModelCorrupt``, or ``RuntimeUnavailable``."""
+    size = encoder.input_size
+    try:
+        encoder.embed(np.zeros((1, size, size, 3), np.uint8))
+    except ValueError as exc:
+        raise ModelCorrupt(str(bundle.path / MANIFEST), f"it does not fit: {exc}") from exc

@@ -5,6 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -28,6 +29,7 @@ from app.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
+QUARANTINE_DAYS = 30
 # Stored files whose records are looked up in one call of the store.
 _CHUNK = 1000
 # Records in memory while all images of a filter are removed.
@@ -53,7 +55,9 @@ class Gallery:
         decoder: DecodePool,
         metrics: Metrics,
         quota: Quota = Quota(),
+        quarantine_days: int = QUARANTINE_DAYS,
     ) -> None:
+        """``quarantine_days`` is how long bytes that no record needs are kept."""
         self._quota = quota
         self._used: Usage | None = None
         """What is stored, where there is a quota: counted when it is not known."""
@@ -61,32 +65,44 @@ class Gallery:
         self._store, self._blobs = stores.gallery, stores.blobs
         self._thumbnails = Thumbnails(stores, decoder)
         self._embedder, self._reembedder = embedder, reembedder
-        self._metrics = metrics
+        self._metrics, self._quarantine_days = metrics, quarantine_days
         self._writing = threading.RLock()
 
     def load(self) -> int:
         """Make all stored images searchable; return how many had to be given a vector.
 
         Those without one of the model that answers get it (``Reembedder``); bytes that no record needs
-        are removed.
+        are set aside.
         """
         model = self._active.model
         with self._writing:
-            self._collect()
-            embedded = sum(chunk.done for chunk in self._reembedder.missing(model))
             self._store.load(model.id, model.encoder.dimension)
+            embedded = sum(chunk.done for chunk in self._reembedder.missing(model))
+            self._collect()
         return embedded
 
     def _collect(self) -> None:
-        """Remove bytes that no record needs; where there is no record at all, a record may be lost."""
+        """Set bytes aside that no record needs, and forget those that were long ago.
+
+        Where there is no record at all, nothing is touched: one may be lost.
+        """
         if not self._store.count():
             if next(self._blobs.digests(), None) is not None:
                 log.warning("stored images have no record; they are left where they are")
             return
-        digests = self._blobs.digests()
+        digests, moved = self._blobs.digests(), 0
         while chunk := list(islice(digests, _CHUNK)):
             for unused in set(chunk) - self._store.used(chunk):
-                self._drop(unused)
+                self._stores.thumbnails.delete(unused)
+                self._blobs.quarantine(unused)
+                moved += 1
+        if moved:
+            log.warning("files without a record were set aside", files=moved)
+        long_ago = datetime.now(UTC).date() - timedelta(days=self._quarantine_days)
+        for item in self._blobs.quarantined():
+            # A damaged image that has a record is kept as long as that.
+            if item.since < long_ago and not self._store.used([item.digest]):
+                self._blobs.discard(item)
 
     def switch(self, new: ServedModel, remember: Callable[[], None]) -> None:
         """Let ``new`` answer from now on.
@@ -96,10 +112,10 @@ class Gallery:
         Raises ``Overloaded`` when too busy, and then nothing has changed.
         """
         with self._writing:
-            for _ in self._reembedder.missing(new):
-                pass
             self._store.load(new.id, new.encoder.dimension)
             try:
+                for _ in self._reembedder.missing(new):
+                    pass
                 remember()
             except BaseException:
                 self._store.unload(new.id)
@@ -152,7 +168,15 @@ class Gallery:
                 self._used = None
                 self._commit(plan, model)
                 self._used = plan.used
+            self._mend(plan, model)
         return results
+
+    def _mend(self, plan: Plan, model: ServedModel) -> None:
+        """Use bytes that are stored already to make good what has been damaged since."""
+        for write in plan.known:
+            self._blobs.put(write.record.sha256, write.data)
+            if not self._store.vectors(model.id, [write.record.id]):
+                self._store.put_vectors([write.record], write.vector[None], model.id)
 
     def _commit(self, plan: Plan, model: ServedModel) -> None:
         writes = list(plan.writes.values())
@@ -168,6 +192,10 @@ class Gallery:
         # collected there.
         self._store.put(records, np.stack([write.vector for write in writes]), model.id)
         self._drop_unused(plan.replaced)
+
+    def quarantined(self) -> int:
+        """Return how many files are set aside."""
+        return len(self._blobs.quarantined())
 
     def summary(self) -> Summary:
         """Return counts over all stored images."""

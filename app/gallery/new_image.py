@@ -72,12 +72,16 @@ class Plan:
         self.writes: dict[str, Write] = {}
         self.replaced: list[str] = []
         """SHA-256 of bytes that a stored record will no longer need."""
+        self.known: list[Write] = []
+        """What is stored already, with the same bytes, and stays as it is."""
 
     def add(self, new: NewImage, image: Embedded) -> AddResult:
         digest = digest_of(new.data)
         image_id = new.id or digest[:DEFAULT_ID_LENGTH]
         stored = self._store.get([image_id]).get(image_id)
         present = stored is not None or image_id in self.writes
+        if stored is not None and stored.sha256 == digest and self._on_conflict != "replace":
+            self.known.append(Write(stored, image.vectors[0], new.data))
         if present and self._on_conflict == "error":
             return AddResult("failed", image_id, ImageConflict(image_id))
         if present and self._on_conflict == "skip":

@@ -3,7 +3,7 @@
 from app.bundle.adapted import base_map
 from app.bundle.manifest import Manifest
 from app.bundle.model_store import Bundle, list_models, resolve
-from app.bundle.runtimes import load_encoder
+from app.bundle.runtimes import check_fit, load_encoder
 from app.config import Settings
 from app.inference.batcher import Batcher
 from app.inference.served_model import ServedModel
@@ -36,6 +36,7 @@ class Models:
             precision=settings.precision,
             threads=settings.inference_threads,
         )
+        check_fit(bundle, encoder)
         batcher = Batcher(
             encoder,
             max_batch=settings.max_batch,

@@ -1,8 +1,18 @@
 """The protocol behind which the bytes of images lie."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Bytes that were set aside: their digest, and the day."""
+
+    digest: str
+    since: date
 
 
 class BlobStore(Protocol):
@@ -11,12 +21,13 @@ class BlobStore(Protocol):
     def put(self, digest: str, data: bytes) -> None:
         """Store ``data``, whose SHA-256 is ``digest``; durable once this returns.
 
-        Storing it again changes nothing. Raises ``StorageFull`` or ``StorageUnavailable``.
+        Storing it again mends what is stored, if that was damaged, and else changes nothing. Raises
+        ``StorageFull`` or ``StorageUnavailable``.
         """
         ...
 
     def get(self, digest: str) -> bytes:
-        """Return the bytes. Raises ``StorageUnavailable`` when they are missing or altered."""
+        """Return the bytes. Raises ``ImageDamaged`` when they are missing or altered."""
         ...
 
     def open(self, digest: str) -> BinaryIO:
@@ -27,11 +38,29 @@ class BlobStore(Protocol):
         ...
 
     def delete(self, digest: str) -> None:
-        """Remove the bytes; missing ones are ignored. Raises ``StorageUnavailable``."""
+        """Remove the bytes, from the quarantine, too; missing ones are ignored.
+
+        Raises ``StorageUnavailable``.
+        """
         ...
 
     def digests(self) -> Iterator[str]:
         """Yield the digest of everything that is stored, in no order."""
+        ...
+
+    def quarantine(self, digest: str) -> None:
+        """Set the bytes aside: they are stored no longer, but are not lost either.
+
+        ``get`` brings them back, if they are intact. Raises ``StorageUnavailable``.
+        """
+        ...
+
+    def quarantined(self) -> list[Quarantined]:
+        """Return what has been set aside, the oldest first."""
+        ...
+
+    def discard(self, item: Quarantined) -> None:
+        """Remove what was set aside for good. Raises ``StorageUnavailable``."""
         ...
 
 

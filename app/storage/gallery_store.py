@@ -1,12 +1,13 @@
 """The protocol behind which records, vectors and the order of distance lie."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from app.bundle.encoder import Vectors
+from app.storage.damage import Damage
 from app.storage.filters import Filter, Scalar
 from app.storage.records import ImageRecord, Summary
 
@@ -91,7 +92,7 @@ class GalleryStore(Protocol):
     def load(self, model_id: str, dimension: int) -> None:
         """Make the model's vectors searchable: those stored, and all that are stored from now on.
 
-        May be called again; each call wants an ``unload`` of its own.
+        A damaged vector is dropped, so that ``without_vector`` names its image. May be called again; each call wants an ``unload`` of its own.
         """
         ...
 
@@ -119,4 +120,12 @@ class GalleryStore(Protocol):
 
     def within(self, model_id: str, ids: Sequence[str], radius: float) -> dict[str, list[str]]:
         """Return for each of ``ids`` the others whose vectors are no farther than ``radius``."""
+        ...
+
+    def check(self, stopping: Callable[[], bool]) -> Iterator[Damage | None]:
+        """Look at all that is stored, and mend what can be mended; yield what was found damaged.
+
+        That includes what other calls have met. None is yielded after each piece of work, for the
+        caller to take its time; ``stopping`` ends a long one where it returns True.
+        """
         ...

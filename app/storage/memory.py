@@ -6,8 +6,9 @@ For tests here and in what is built on Gemello; nothing outlives the process.
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -15,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.bundle.encoder import Vectors
-from app.errors import StorageUnavailable
+from app.errors import ImageDamaged
+from app.storage.blob_store import Quarantined
+from app.storage.damage import Damage
 from app.storage.facts import Fact, facts_of, holds, least
 from app.storage.filters import Filter, Scalar
 from app.storage.records import ImageRecord, Summary
@@ -120,9 +123,10 @@ class MemoryGalleryStore:
 
     def load(self, model_id: str, dimension: int) -> None:
         with self._lock:
-            for vector in self._vectors.setdefault(model_id, {}).values():
+            known = self._vectors.setdefault(model_id, {})
+            for image_id, vector in list(known.items()):
                 if vector.shape != (dimension,) or not np.isfinite(vector).all():
-                    raise StorageUnavailable("a stored vector has been altered")
+                    del known[image_id]
             self._loaded[model_id] += 1
 
     def unload(self, model_id: str) -> None:
@@ -159,6 +163,9 @@ class MemoryGalleryStore:
             if one in known
         }
 
+    def check(self, stopping: Callable[[], bool]) -> Iterator[Damage | None]:  # noqa: ARG002
+        yield from ()
+
     def _where(self, where: Filter | None) -> list[ImageRecord]:
         with self._lock:
             records = sorted(self._records.values(), key=lambda record: record.position)
@@ -170,21 +177,36 @@ class MemoryBlobStore:
 
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
+        self._aside: dict[Quarantined, bytes] = {}
 
     def put(self, digest: str, data: bytes) -> None:
         self._blobs[digest] = data
 
     def get(self, digest: str) -> bytes:
+        for item in [item for item in self._aside if item.digest == digest]:
+            self._blobs[digest] = self._aside.pop(item)
         try:
             return self._blobs[digest]
         except KeyError as exc:
-            raise StorageUnavailable(f"the stored image {digest[:12]}… is missing") from exc
+            raise ImageDamaged(digest, "is missing") from exc
 
     def open(self, digest: str) -> BinaryIO:
         return BytesIO(self.get(digest))
 
     def delete(self, digest: str) -> None:
         self._blobs.pop(digest, None)
+        self._aside = {item: data for item, data in self._aside.items() if item.digest != digest}
+
+    def quarantine(self, digest: str) -> None:
+        if digest in self._blobs:
+            today = datetime.now(UTC).date()
+            self._aside[Quarantined(digest, today)] = self._blobs.pop(digest)
+
+    def quarantined(self) -> list[Quarantined]:
+        return list(self._aside)
+
+    def discard(self, item: Quarantined) -> None:
+        self._aside.pop(item, None)
 
     def digests(self) -> Iterator[str]:
         return iter(list(self._blobs))

@@ -178,8 +178,21 @@ class Duplicates:
 
 
 @dataclass(frozen=True, slots=True)
+class Damage:
+    """A stored thing that is not what was written, and could not be mended."""
+
+    kind: Literal["database", "journal", "record", "vector", "image"]
+    item: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts over the whole gallery; ``vectors`` by model id, ``jobs`` that have not ended."""
+    """Counts over the whole gallery; ``vectors`` by model id, ``jobs`` that have not ended.
+
+    ``damaged`` is how many stored things were found damaged, at ``checked_at`` or since; ``damage``
+    has the first of them, and ``quarantined`` counts the files that were set aside.
+    """
 
     images: int
     searchable: int
@@ -191,6 +204,11 @@ class Stats:
     newest: str | None
     jobs: int
     model: Model
+    quarantined: int
+    damaged: int
+    damage: list[Damage]
+    mended: int
+    checked_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +251,10 @@ class JobDetails(Job):
 
 @dataclass(frozen=True, slots=True)
 class GalleryInfo:
-    """How many images are stored."""
+    """How many images are stored, and how many stored things were found damaged."""
 
     images: int
+    damaged: int
 
 
 @dataclass(frozen=True, slots=True)

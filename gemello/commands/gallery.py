@@ -76,6 +76,8 @@ def register(app: typer.Typer) -> None:
                 "oldest": counts.oldest,
                 "newest": counts.newest,
                 "jobs": counts.jobs,
+                "damaged": f"{counts.damaged:,} (checked {counts.checked_at or 'not yet'})",
+                "set aside": f"{counts.quarantined:,} files",
                 "model": f"{counts.model.name}/{counts.model.version}",
             }
         )

@@ -44,6 +44,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "max_batch": ("9", 9),
     "queue_size": ("99", 99),
     "match_false_alarms": ("0.01", 0.01),
+    "quarantine_days": ("7", 7),
     "log_format": ("json", "json"),
     "log_level": ("debug", "debug"),
     "otlp_endpoint": ("http://collector:4318", "http://collector:4318"),

@@ -1,5 +1,6 @@
 """The service's parts and their start, without HTTP."""
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,7 +11,14 @@ import pytest
 
 from app import service as service_module
 from app.config import Settings
-from app.errors import DatabaseMissing, ModelNotFound, NotReady, SettingsError, StorageUnavailable
+from app.errors import (
+    DatabaseMissing,
+    ModelCorrupt,
+    ModelNotFound,
+    NotReady,
+    SettingsError,
+    StorageUnavailable,
+)
 from app.gallery.new_image import NewImage
 from app.gallery.query import Options, Query
 from app.service import Service
@@ -86,6 +94,20 @@ def test_an_unknown_model_is_refused_before_anything_is_made(settings: Settings)
     with pytest.raises(ModelNotFound, match="it holds tiny/1"):
         Service(changed(settings, model="none"))
     assert not settings.data_dir.exists()
+
+
+def test_a_manifest_that_does_not_fit_its_graph_is_refused(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """As of a bundle that has no checksum of its manifest; it started, and answered 503 for ever."""
+    store = Path(shutil.copytree(settings.model_store, tmp_path / "store"))
+    path = store / "tiny" / "1" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "dimension": 999}))
+    with pytest.raises(ModelCorrupt, match=r"manifest\.sha256"):
+        Service(changed(settings, model_store=store))
+    path.with_name("manifest.sha256").unlink()
+    with pytest.raises(ModelCorrupt, match=r"manifest\.json is refused: it does not fit: .*999"):
+        Service(changed(settings, model_store=store))
 
 
 def test_a_missing_folder_to_index_is_refused(settings: Settings, tmp_path: Path) -> None:

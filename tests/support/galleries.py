@@ -39,6 +39,8 @@ class Parts:
     indexed_files: IndexedFiles
     model_id: str
     embedded_again: int
+    active: ActiveModel
+    reembedder: Reembedder
 
     def search(self, data: bytes, top_k: int = 10, offset: int = 0) -> SearchPage:
         """The gallery in order of distance from an image."""
@@ -66,11 +68,12 @@ def opened(
         ended=lambda model: stores.gallery.unload(model.id),
     )
     embedder = Embedder(stores, decoder, metrics)
+    reembedder = Reembedder(stores.gallery, embedder)
     gallery = Gallery(
         stores=stores,
         active=active,
         embedder=embedder,
-        reembedder=Reembedder(stores.gallery, embedder),
+        reembedder=reembedder,
         decoder=decoder,
         metrics=metrics,
     )
@@ -89,6 +92,8 @@ def opened(
             indexed_files=IndexedFiles(database),
             model_id=encoder.model_id,
             embedded_again=gallery.load(),
+            active=active,
+            reembedder=reembedder,
         )
     finally:
         decoder.close()

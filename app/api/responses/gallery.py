@@ -9,8 +9,12 @@ from app.api.responses.images import Image
 from app.api.responses.models import ModelInfo
 from app.api.responses.problems import ItemError
 from app.bundle.manifest import Manifest
+from app.gallery.inspection import Inspector
 from app.gallery.new_image import AddResult
+from app.storage.damage import Kind
 from app.storage.records import ImageRecord, Summary
+
+_SHOWN = 100
 
 
 class Item(BaseModel):
@@ -95,6 +99,12 @@ class DuplicatesAnswer(BaseModel):
     took_ms: float
 
 
+class DamagedItem(BaseModel):
+    kind: Kind
+    item: str = Field(description="An image's id, or the name of a file.")
+    problem: str
+
+
 class Stats(BaseModel):
     images: int
     searchable: int = Field(description="Images in the index; fewer when files are damaged.")
@@ -106,10 +116,28 @@ class Stats(BaseModel):
     newest: str | None
     jobs: int = Field(description="Jobs that are not done yet.")
     model: ModelInfo
+    quarantined: int = Field(description="Files set aside, as no record needs them or as damaged.")
+    damaged: int = Field(description="Stored things found damaged that could not be mended.")
+    damage: list[DamagedItem] = Field(description="The first 100 of them.")
+    mended: int = Field(description="Damaged things that were mended since the start.")
+    checked_at: str | None = Field(description="When all that is stored was last looked at.")
 
     @classmethod
-    def of(cls, summary: Summary, *, searchable: int, jobs: int, model: Manifest) -> Self:
-        """Describe the stored images, those in the index, the unfinished jobs, the served model."""
+    def of(
+        cls,
+        summary: Summary,
+        *,
+        searchable: int,
+        jobs: int,
+        model: Manifest,
+        quarantined: int,
+        inspector: Inspector,
+    ) -> Self:
+        """Describe the stored images, those in the index, the unfinished jobs, the served model.
+
+        ``quarantined`` files are set aside; ``inspector`` knows what is damaged.
+        """
+        damage = inspector.damage
         return cls(
             images=summary.images,
             searchable=searchable,
@@ -121,4 +149,12 @@ class Stats(BaseModel):
             newest=summary.newest,
             jobs=jobs,
             model=ModelInfo.of(model),
+            quarantined=quarantined,
+            damaged=len(damage),
+            damage=[
+                DamagedItem(kind=each.kind, item=each.item, problem=each.problem)
+                for each in damage[:_SHOWN]
+            ],
+            mended=inspector.mended,
+            checked_at=inspector.checked_at,
         )

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.responses.models import ModelIdentity
 from app.bundle.manifest import Manifest
@@ -10,6 +10,7 @@ from app.bundle.manifest import Manifest
 
 class GalleryInfo(BaseModel):
     images: int
+    damaged: int = Field(description="Stored things found damaged; `/stats` names them.")
 
 
 class HealthModel(ModelIdentity):

@@ -7,7 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api import requests, responses
-from app.api.dependencies import DearReadsDep, GalleryDep, JobsDep, SearcherDep, ServedModelDep
+from app.api.dependencies import (
+    DearReadsDep,
+    GalleryDep,
+    InspectorDep,
+    JobsDep,
+    SearcherDep,
+    ServedModelDep,
+)
 from app.api.elapsed import elapsed_ms
 from app.api.problems import problems
 from app.api.rendering import rendered
@@ -68,7 +75,14 @@ def _end(groups: Sequence[Sequence[str]], first: int, limit: int) -> int:
 
 
 @router.get("/stats", summary="Count what there is", responses=problems(401, 429, 503))
-def stats(gallery: GalleryDep, jobs: JobsDep, model: ServedModelDep) -> responses.Stats:
+def stats(
+    gallery: GalleryDep, jobs: JobsDep, model: ServedModelDep, inspector: InspectorDep
+) -> responses.Stats:
     return responses.Stats.of(
-        gallery.summary(), searchable=len(gallery), jobs=len(jobs.unfinished()), model=model
+        gallery.summary(),
+        searchable=len(gallery),
+        jobs=len(jobs.unfinished()),
+        model=model,
+        quarantined=gallery.quarantined(),
+        inspector=inspector,
     )

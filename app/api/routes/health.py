@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.api import responses
 from app.api.dependencies import (
+    InspectorDep,
     MetricsDep,
     Readiness,
     ReadinessDep,
@@ -30,6 +31,7 @@ async def _healthy(
     gallery: WatchedGalleryDep,
     model: WatchedModelDep,
     settings: SettingsDep,
+    inspector: InspectorDep,
 ) -> responses.Health:
     readiness.check_ready()
     await _check_model(readiness)
@@ -37,7 +39,7 @@ async def _healthy(
         status="ok",
         version=__version__,
         model=responses.HealthModel.of(model, settings.runtime),
-        gallery=responses.GalleryInfo(images=len(gallery)),
+        gallery=responses.GalleryInfo(images=len(gallery), damaged=len(inspector.damage)),
         uptime_s=round(time.monotonic() - readiness.startup.started, 1),
     )
 

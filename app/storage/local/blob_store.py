@@ -1,42 +1,42 @@
 """Image bytes on disk, addressed by their SHA-256: ``<root>/ab/abcdef…``."""
 
-import errno
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
 from app.bundle.model_store import sync
-from app.errors import StorageFull, StorageUnavailable
-from app.storage.blob_store import digest_of
+from app.errors import ImageDamaged
+from app.storage.blob_store import Quarantined, digest_of
+from app.storage.local.disk import translated, write_synced
+from app.storage.local.quarantine import Quarantine
 
 
 class LocalBlobStore:
-    """A folder of immutable files. What is written survives a power cut once ``put`` returns."""
+    """A folder of immutable files. What is written survives a power cut once ``put`` returns.
+
+    The quarantine is a folder beside it.
+    """
 
     def __init__(self, root: Path) -> None:
         """Open the folder, and remove what an interrupted write left in it."""
         self._root = root
         self._temporary = root / ".tmp"
-        with _translated():
+        self._quarantine = Quarantine(root.with_name("quarantine"))
+        with translated():
             self._temporary.mkdir(parents=True, exist_ok=True)
             for path in self._temporary.iterdir():
                 path.unlink()
 
     def put(self, digest: str, data: bytes) -> None:
         target = self._path(digest)
-        with _translated():
-            if target.exists() and target.stat().st_size == len(data):
+        with translated():
+            if _holds(target, digest):
                 return
             temporary = self._temporary / uuid4().hex
             try:
-                with temporary.open("wb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(stream.fileno())
+                write_synced(temporary, [data])
                 new_folder = not target.parent.exists()
                 target.parent.mkdir(exist_ok=True)
                 temporary.replace(target)
@@ -48,15 +48,21 @@ class LocalBlobStore:
                 sync(self._root)
 
     def get(self, digest: str) -> bytes:
-        with _translated():
-            data = self._path(digest).read_bytes()
+        path = self._path(digest)
+        with translated():
+            if not path.exists() and not self._bring_back(digest):
+                raise ImageDamaged(digest, "is missing")
+            data = path.read_bytes()
         if digest_of(data) != digest:
-            raise StorageUnavailable(f"the stored image {digest[:12]}… has been altered")
+            raise ImageDamaged(digest, "has been altered")
         return data
 
     def open(self, digest: str) -> BinaryIO:
-        with _translated():
-            stream = self._path(digest).open("rb")
+        path = self._path(digest)
+        with translated():
+            if not path.exists() and not self._bring_back(digest):
+                raise ImageDamaged(digest, "is missing")
+            stream = path.open("rb")
             try:
                 intact = file_digest(stream, "sha256").hexdigest() == digest
                 stream.seek(0)
@@ -65,29 +71,52 @@ class LocalBlobStore:
                 raise
         if not intact:
             stream.close()
-            raise StorageUnavailable(f"the stored image {digest[:12]}… has been altered")
+            raise ImageDamaged(digest, "has been altered")
         return stream
 
     def delete(self, digest: str) -> None:
-        with _translated():
+        with translated():
             self._path(digest).unlink(missing_ok=True)
+            for item in self._quarantine.copies(digest):
+                self._quarantine.remove(item)
 
     def digests(self) -> Iterator[str]:
-        with _translated():
+        with translated():
             for folder in self._root.iterdir():
                 if folder.is_dir() and folder != self._temporary:
                     for path in folder.iterdir():
                         yield path.name
 
+    def quarantine(self, digest: str) -> None:
+        with translated():
+            # What lies there already and is intact is worth more than what is set aside now.
+            if not self._bring_back(digest):
+                self._quarantine.take(self._path(digest))
+
+    def quarantined(self) -> list[Quarantined]:
+        with translated():
+            return self._quarantine.files()
+
+    def discard(self, item: Quarantined) -> None:
+        with translated():
+            self._quarantine.remove(item)
+
+    def _bring_back(self, digest: str) -> bool:
+        """Return whether intact bytes were found in the quarantine, and are in their place again."""
+        for item in self._quarantine.copies(digest):
+            if _holds(self._quarantine.path(item), digest):
+                self._path(digest).parent.mkdir(exist_ok=True)
+                self._quarantine.path(item).replace(self._path(digest))
+                self._quarantine.remove(item)
+                return True
+        return False
+
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+def _holds(path: Path, digest: str) -> bool:
     try:
-        yield
-    except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull() from exc
-        raise StorageUnavailable(exc.strerror or "the disk failed") from exc
+        return digest_of(path.read_bytes()) == digest
+    except OSError:
+        return False

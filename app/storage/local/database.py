@@ -1,68 +1,156 @@
-"""The SQLite file: one connection, one transaction at a time, durable once it ends."""
+"""The SQLite file: one writer, several readers, every transaction durable once it ends."""
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.errors import StorageFull, StorageUnavailable
+from app.errors import DatabaseDamaged, StorageFull, StorageUnavailable
 from app.storage.local.schema import SCHEMA_VERSION, migrate
+
+READERS = 8
+"""Connections for reading; who finds all of them in use waits for one."""
+# How long another program may hold the database before a write is refused.
+_PATIENCE_S = 5.0
+# Instructions of SQLite between two looks at whether a check shall end.
+_STEPS = 100_000
 
 
 class Database:
-    """WAL and synchronous=FULL. Calls may come from any thread; they take turns."""
+    """WAL and synchronous=FULL. Calls may come from any thread; changes take turns.
 
-    def __init__(self, path: Path) -> None:
-        """Open ``path``, making or upgrading its tables. Raises ``StorageUnavailable``."""
+    Reads have connections of their own: they wait neither for a change nor for another program's.
+    """
+
+    def __init__(self, path: Path, patience_s: float = _PATIENCE_S) -> None:
+        """Open ``path``, making or upgrading its tables.
+
+        Raises ``DatabaseDamaged`` or ``StorageUnavailable``.
+        """
+        self.path = path
+        self._patience_s = patience_s
         self._lock = threading.RLock()
-        with _translated():
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._idle: list[sqlite3.Connection] = []
+        self._places = threading.BoundedSemaphore(READERS)
+        self._db = self._connect()
         try:
-            with _translated():
+            with self._translated():
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._db.execute("PRAGMA foreign_keys=ON")
-            with self.transaction() as db:
-                (version,) = db.execute("PRAGMA user_version").fetchone()
-                if version > SCHEMA_VERSION:
-                    raise StorageUnavailable(
-                        f"{path} was written by a newer version of Gemello (schema {version})"
-                    )
-                migrate(db, version)
+                (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version > SCHEMA_VERSION:
+                raise StorageUnavailable(
+                    f"{path} was written by a newer version of Gemello (schema {version})"
+                )
+            if problem := self.problem(quick=True):
+                raise DatabaseDamaged(str(path), f"is damaged ({problem})")
+            if version < SCHEMA_VERSION:
+                with self.transaction() as db:
+                    migrate(db, version)
         except BaseException:
             self._db.close()
             raise
 
     def close(self) -> None:
         with self._lock:
-            self._db.close()
+            for db in (*self._idle, self._db):
+                db.close()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yield the connection, for statements that change nothing."""
-        with self._lock, _translated():
-            yield self._db
+        """Yield a connection for statements that change nothing; all see the same state."""
+        with self._places, self._translated():
+            db = self._reader()
+            try:
+                db.execute("BEGIN")
+                yield db
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                self._idle.append(db)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection; all changes are committed at the end, or none after an error."""
-        with self._lock, _translated():
+        with self._lock, self._translated():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
-                self._db.execute("COMMIT")
+                self._commit()
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
 
+    def problem(
+        self, *, quick: bool = False, stopping: Callable[[], bool] = lambda: False
+    ) -> str | None:
+        """Return the first thing that SQLite finds wrong with the file, or None.
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as exc:
-        if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise StorageFull() from exc
-        raise StorageUnavailable(f"the database says {exc}") from exc
+        Indexes are compared with their tables unless it is to be ``quick``. ``stopping`` is asked now
+        and then, and ends the check where it returns True. Raises ``StorageUnavailable``.
+        """
+        check = "quick_check" if quick else "integrity_check"
+        try:
+            with self.reading() as db:
+                db.set_progress_handler(stopping, _STEPS)
+                try:
+                    (answer,) = db.execute(f"PRAGMA {check}(1)").fetchone()
+                except sqlite3.OperationalError:
+                    if stopping():
+                        return None
+                    raise
+                finally:
+                    db.set_progress_handler(None, _STEPS)
+        except DatabaseDamaged as exc:
+            return exc.reason
+        # The first line may only name the table.
+        return None if answer == "ok" else str(answer).splitlines()[-1]
+
+    def _commit(self) -> None:
+        try:
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            # What was written before the failure lies in the log, and would count at the next start,
+            # though the caller is told that it does not: a small change takes its place.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            raise
+
+    def _reader(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            db = self._connect()
+            db.execute("PRAGMA query_only=ON")
+            return db
+
+    def _connect(self) -> sqlite3.Connection:
+        with self._translated():
+            db = sqlite3.connect(
+                self.path,
+                check_same_thread=False,
+                isolation_level=None,
+                timeout=self._patience_s,
+            )
+            # What is no valid text any more is read all the same, and fails its checksum.
+            db.text_factory = lambda data: data.decode(errors="surrogateescape")
+            # A query never writes temporary files: the disk may be full.
+            db.execute("PRAGMA temp_store=MEMORY")
+            return db
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            if code == sqlite3.SQLITE_FULL:
+                raise StorageFull() from exc
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise DatabaseDamaged(str(self.path), f"is damaged ({exc})") from exc
+            raise StorageUnavailable(f"the database says {exc}") from exc

@@ -1,25 +1,42 @@
-"""Records and vectors as rows of the gallery's tables. Pure functions of a connection."""
+"""Records as rows of the gallery's tables. Pure functions of a connection.
+
+Whatever reads a row that fails its checksum raises ``RowsDamaged``.
+"""
 
 import json
 import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
-from app.bundle.encoder import Vectors
-from app.errors import StorageUnavailable
 from app.storage.filters import Filter, Scalar
+from app.storage.local.checksums import record_checksum
 from app.storage.local.filter_sql import Value, loaded, positions
 from app.storage.local.schema import put_facts
 from app.storage.records import ImageRecord, Summary
 
-_COLUMNS = (
-    "id, sha256, filename, label, metadata, width, height, media_type, bytes, created_at, position"
+_WRITTEN = (
+    "id, sha256, filename, label, metadata, width, height, media_type, bytes, created_at, checksum"
+)
+_COLUMNS = f"{_WRITTEN}, position"
+_UPDATE = ", ".join(f"{name} = excluded.{name}" for name in _WRITTEN.split(", "))
+_PUT = (
+    f"INSERT INTO images (position, {_WRITTEN}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+    f" ON CONFLICT (id) DO UPDATE SET {_UPDATE} ON CONFLICT (position) DO UPDATE SET {_UPDATE}"
+    " RETURNING position"
 )
 # SQLite's default limit on variables is 32,766; this keeps statements short as well.
 _CHUNK = 500
+
+
+class RowsDamaged(Exception):
+    """Rows fail their checksum: records by position, vectors by model and position."""
+
+    def __init__(
+        self, records: Sequence[int] = (), vectors: Sequence[tuple[str, int]] = ()
+    ) -> None:
+        super().__init__(f"{len(records)} records and {len(vectors)} vectors are damaged")
+        self.records, self.vectors = records, vectors
 
 
 def put_record(db: sqlite3.Connection, record: ImageRecord) -> int:
@@ -28,49 +45,40 @@ def put_record(db: sqlite3.Connection, record: ImageRecord) -> int:
         "DELETE FROM vectors WHERE position = (SELECT position FROM images WHERE id = ?)",
         (record.id,),
     )
-    (position,) = db.execute(
-        "INSERT INTO images (id, sha256, filename, label, metadata, width, height,"
-        " media_type, bytes, created_at) VALUES (?,?,?,?,?,?,?,?,?,?)"
-        " ON CONFLICT (id) DO UPDATE SET sha256=excluded.sha256,"
-        " filename=excluded.filename, label=excluded.label,"
-        " metadata=excluded.metadata, width=excluded.width, height=excluded.height,"
-        " media_type=excluded.media_type, bytes=excluded.bytes,"
-        " created_at=excluded.created_at RETURNING position",
-        (
-            record.id,
-            record.sha256,
-            record.filename,
-            record.label,
-            dumped(record.metadata),
-            record.width,
-            record.height,
-            record.media_type,
-            record.bytes,
-            record.created_at,
-        ),
-    ).fetchone()
-    put_facts(db, int(position))
-    return int(position)
+    return write_record(db, record)
 
 
-def put_vector(
-    db: sqlite3.Connection, position: int, sha256: str, model_id: str, vector: Vectors
-) -> bool:
-    """Store a vector float32 [D] of an image, unless it has other bytes by now; return whether."""
-    changed = db.execute(
-        "INSERT OR REPLACE INTO vectors SELECT position, ?, ? FROM images"
-        " WHERE position = ? AND sha256 = ?",
-        (model_id, np.ascontiguousarray(vector, "<f4").tobytes(), position, sha256),
+def write_record(db: sqlite3.Connection, record: ImageRecord, position: int | None = None) -> int:
+    """Write a record over the one with its id or at ``position``, or as a new one; return its position."""
+    columns = (
+        record.id,
+        record.sha256,
+        record.filename,
+        record.label,
+        dumped(record.metadata),
+        record.width,
+        record.height,
+        record.media_type,
+        record.bytes,
+        record.created_at,
     )
-    return changed.rowcount > 0
+    row = (position, *columns, record_checksum(columns))
+    ((written,),) = db.execute(_PUT, row).fetchall()
+    put_facts(db, int(written))
+    return int(written)
+
+
+def delete_records(db: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Remove records with their vectors; unknown ids are ignored."""
+    db.executemany("DELETE FROM images WHERE id = ?", [(image_id,) for image_id in ids])
 
 
 def records_of(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, ImageRecord]:
     """Return the records of those ids that exist."""
     records: dict[str, ImageRecord] = {}
-    for chunk, marks in _chunks(ids):
+    for chunk, marks in chunks(ids):
         rows = db.execute(f"SELECT {_COLUMNS} FROM images WHERE id IN ({marks})", chunk)  # noqa: S608
-        records.update((row[0], _record(row)) for row in rows)
+        records.update((record.id, record) for record in _records(rows))
     return records
 
 
@@ -84,7 +92,17 @@ def records_after(
         " ORDER BY position LIMIT ?",
         (after, *values, limit),
     )
-    return [_record(row) for row in rows]
+    return _records(rows)
+
+
+def check_records_after(db: sqlite3.Connection, after: int, limit: int) -> int:
+    """Hold up to ``limit`` records to their checksums; return the last position, or ``after``."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM images WHERE position > ? ORDER BY position LIMIT ?",  # noqa: S608
+        (after, limit),
+    ).fetchall()
+    _check(rows)
+    return int(rows[-1][-1]) if rows else after
 
 
 def records_without_vector(
@@ -97,7 +115,7 @@ def records_without_vector(
         " ORDER BY position LIMIT ?",
         (after, model_id, limit),
     )
-    return [_record(row) for row in rows]
+    return _records(rows)
 
 
 def sampled_records(db: sqlite3.Connection, count: int) -> list[ImageRecord]:
@@ -122,7 +140,7 @@ def sampled_records(db: sqlite3.Connection, count: int) -> list[ImageRecord]:
         chunk = chosen[start : start + _CHUNK]
         marks = ",".join("?" * len(chunk))
         rows = db.execute(f"SELECT {_COLUMNS} FROM images WHERE position IN ({marks})", chunk)  # noqa: S608
-        records.update((row[-1], _record(row)) for row in rows)
+        records.update((record.position, record) for record in _records(rows))
     return [records[position] for position in dict.fromkeys(chosen) if position in records]
 
 
@@ -140,7 +158,7 @@ def count_records(db: sqlite3.Connection) -> int:
 def values_of(db: sqlite3.Connection, key: str, ids: Sequence[str]) -> dict[str, Scalar]:
     """Return the least value of a fact of each of those images that has one."""
     values: dict[str, Scalar] = {}
-    for chunk, marks in _chunks(ids):
+    for chunk, marks in chunks(ids):
         rows = db.execute(
             "SELECT id, min(value) FROM images JOIN facts USING (position)"  # noqa: S608
             f" WHERE key = ? AND id IN ({marks}) GROUP BY id",
@@ -153,49 +171,10 @@ def values_of(db: sqlite3.Connection, key: str, ids: Sequence[str]) -> dict[str,
 def used_digests(db: sqlite3.Connection, digests: Sequence[str]) -> set[str]:
     """Return those of ``digests`` that some record has."""
     used: set[str] = set()
-    for chunk, marks in _chunks(digests):
+    for chunk, marks in chunks(digests):
         rows = db.execute(f"SELECT DISTINCT sha256 FROM images WHERE sha256 IN ({marks})", chunk)  # noqa: S608
         used.update(row[0] for row in rows)
     return used
-
-
-def vectors_of(db: sqlite3.Connection, model_id: str, ids: Sequence[str]) -> dict[str, Vectors]:
-    """Return the vector float32 [D] of each of those ids that the model has one of.
-
-    Raises ``StorageUnavailable`` when one has been altered.
-    """
-    vectors: dict[str, Vectors] = {}
-    for chunk, marks in _chunks(ids):
-        rows = db.execute(
-            "SELECT id, vector FROM images JOIN vectors USING (position)"  # noqa: S608
-            f" WHERE model_id = ? AND id IN ({marks})",
-            (model_id, *chunk),
-        )
-        vectors.update((row[0], np.frombuffer(row[1], "<f4")) for row in rows)
-    lengths = {len(vector) for vector in vectors.values()}
-    if len(lengths) > 1 or any(not np.isfinite(vector).all() for vector in vectors.values()):
-        raise StorageUnavailable("a stored vector has been altered")
-    return vectors
-
-
-def vectors_after(
-    db: sqlite3.Connection, model_id: str, dimension: int, after: int, limit: int
-) -> tuple[list[str], Vectors, int]:
-    """Return up to ``limit`` ids with vectors float32 [N, D], and the last position.
-
-    Raises ``StorageUnavailable`` when one has another length or a value that is not finite.
-    """
-    rows = db.execute(
-        "SELECT position, id, vector FROM vectors JOIN images USING (position)"
-        " WHERE model_id = ? AND position > ? ORDER BY position LIMIT ?",
-        (model_id, after, limit),
-    ).fetchall()
-    if any(len(row[2]) != 4 * dimension for row in rows):
-        raise StorageUnavailable("a stored vector has the wrong length")
-    vectors = np.frombuffer(b"".join(row[2] for row in rows), "<f4").reshape(-1, dimension)
-    if not np.isfinite(vectors).all():
-        raise StorageUnavailable("a stored vector has been altered")
-    return [row[1] for row in rows], vectors, rows[-1][0] if rows else after
 
 
 def summary_of(db: sqlite3.Connection) -> Summary:
@@ -209,6 +188,30 @@ def summary_of(db: sqlite3.Connection) -> Summary:
     return Summary(images, size, labels, types, models, first, last)
 
 
+def set_aside(db: sqlite3.Connection, position: int) -> None:
+    """Move a damaged row to the table of those that could not be mended."""
+    row = db.execute(f"SELECT {_COLUMNS} FROM images WHERE position = ?", (position,)).fetchone()  # noqa: S608
+    if row is not None:
+        db.execute("INSERT OR REPLACE INTO damaged_records VALUES (?, ?)", (position, repr(row)))
+        db.execute("DELETE FROM images WHERE position = ?", (position,))
+
+
+def damaged_positions(db: sqlite3.Connection) -> list[int]:
+    """Return the positions of the records that could not be mended."""
+    return [row[0] for row in db.execute("SELECT position FROM damaged_records ORDER BY 1")]
+
+
+def last_change(db: sqlite3.Connection) -> int:
+    """Return the number of the last change of records, as the journal counts them."""
+    row = db.execute("SELECT value FROM choices WHERE key = 'change'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def count_change(db: sqlite3.Connection, number: int) -> None:
+    """Write down the number of the last change of records."""
+    db.execute("INSERT OR REPLACE INTO choices VALUES ('change', ?)", (str(number),))
+
+
 def dumped(metadata: dict[str, Any]) -> str:
     """Return metadata as its column holds them."""
     return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
@@ -218,30 +221,36 @@ def _positions(where: Filter | None) -> tuple[str, list[Value]]:
     return positions(where) if where else ("position", [])
 
 
-def _chunks(values: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
+def chunks(values: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
     for start in range(0, len(values), _CHUNK):
         chunk = values[start : start + _CHUNK]
         yield chunk, ",".join("?" * len(chunk))
 
 
+def _records(rows: Iterable[tuple[Any, ...]]) -> list[ImageRecord]:
+    read = list(rows)
+    _check(read)
+    return [_record(row) for row in read]
+
+
+def _check(rows: Iterable[tuple[Any, ...]]) -> None:
+    damaged = [row[-1] for row in rows if record_checksum(row[:-2]) != row[-2]]
+    if damaged:
+        raise RowsDamaged(records=damaged)
+
+
 def _record(row: tuple[Any, ...]) -> ImageRecord:
-    image_id, sha256, filename, label, text, width, height, media_type, size, created, position = (
-        row
-    )
-    try:
-        metadata = json.loads(text)
-    except ValueError as exc:
-        raise StorageUnavailable(f"the record of {image_id!r} has been altered") from exc
+    image_id, sha256, filename, label, text, width, height, media_type, size, created = row[:-2]
     return ImageRecord(
         id=image_id,
         sha256=sha256,
         filename=filename,
         label=label,
-        metadata=metadata,
+        metadata=json.loads(text),
         width=width,
         height=height,
         media_type=media_type,
         bytes=size,
         created_at=created,
-        position=position,
+        position=row[-1],
     )

@@ -18,3 +18,16 @@ class RuntimeState:
         """Write several at once."""
         with self._database.transaction() as db:
             db.executemany("INSERT OR REPLACE INTO choices VALUES (?, ?)", list(values.items()))
+
+
+class InspectedPlace:
+    """Where an interrupted look at the stored images goes on."""
+
+    def __init__(self, database: Database) -> None:
+        self._state = RuntimeState(database)
+
+    def get(self) -> int:
+        return int(self._state.get("inspected") or 0)
+
+    def put(self, position: int) -> None:
+        self._state.put(inspected=str(position))

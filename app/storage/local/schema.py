@@ -4,9 +4,10 @@ import json
 import sqlite3
 
 from app.storage.facts import facts_of
+from app.storage.local.checksums import record_checksum, vector_checksum
 from app.storage.local.filter_sql import stored
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _FIRST = """
 CREATE TABLE images (
@@ -75,6 +76,15 @@ CREATE TABLE choices (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 # The key begins with the model, so that without this a change of one image looks at every vector.
 _VECTORS_OF_AN_IMAGE = "CREATE INDEX vectors_position ON vectors (position);\n"
 
+# Filled in at once; every row that is written later brings its own.
+_CHECKSUMS = """
+ALTER TABLE images ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE vectors ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE damaged_records (position INTEGER PRIMARY KEY, content TEXT NOT NULL) STRICT
+"""
+
+_READABLE = "json_valid(metadata) AND json_type(metadata) = 'object'"
+
 
 def migrate(db: sqlite3.Connection, version: int) -> None:
     """Bring the tables from ``version`` (0: an empty file) to ``SCHEMA_VERSION``.
@@ -84,11 +94,13 @@ def migrate(db: sqlite3.Connection, version: int) -> None:
     if version < 1:
         _run(db, _FIRST)
     if version < 2:
-        _run(db, _FACTS)
-        _collect_facts(db)
+        collect_facts(db)
         _run(db, _JOBS)
     if version < 3:
         _run(db, _VECTORS_OF_AN_IMAGE)
+    if version < 4:
+        _run(db, _CHECKSUMS)
+        _fill_in_checksums(db)
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
@@ -105,9 +117,25 @@ def put_facts(db: sqlite3.Connection, position: int) -> None:
     )
 
 
-def _collect_facts(db: sqlite3.Connection) -> None:
-    for (position,) in db.execute("SELECT position FROM images").fetchall():
+def collect_facts(db: sqlite3.Connection) -> None:
+    """Write the facts of all images anew."""
+    db.execute("DROP TABLE IF EXISTS facts")
+    _run(db, _FACTS)
+    for (position,) in db.execute(f"SELECT position FROM images WHERE {_READABLE}").fetchall():  # noqa: S608
         put_facts(db, position)
+
+
+def _fill_in_checksums(db: sqlite3.Connection) -> None:
+    columns = "id, sha256, filename, label, metadata, width, height, media_type, bytes, created_at"
+    count = columns.count(",") + 1
+    db.create_function("record_checksum", count, lambda *row: record_checksum(row))
+    db.create_function("vector_checksum", 4, vector_checksum)
+    # A record that cannot be read keeps one that fails.
+    db.execute(f"UPDATE images SET checksum = record_checksum({columns}) WHERE {_READABLE}")  # noqa: S608
+    db.execute(
+        "UPDATE vectors SET checksum = vector_checksum(position, model_id,"
+        " (SELECT sha256 FROM images WHERE position = vectors.position), vector)"
+    )
 
 
 def _run(db: sqlite3.Connection, statements: str) -> None:

@@ -43,7 +43,7 @@ def open_database(data_dir: Path) -> Database:
     path, images = data_dir / _DATABASE, data_dir / _IMAGES
     written = path.exists() and path.stat().st_size > 0
     if not written and next(LocalBlobStore(images).digests(), None) is not None:
-        raise DatabaseMissing(str(path), str(images))
+        raise DatabaseMissing(str(path), f"is missing or empty, but {images} holds stored images")
     return Database(path)
 
 

@@ -23,6 +23,7 @@ def edit(store: Path, change: Callable[[dict], object]) -> None:
     manifest = json.loads(path.read_text())
     change(manifest)
     path.write_text(json.dumps(manifest))
+    (path.parent / "manifest.sha256").unlink()
 
 
 def test_a_published_bundle_is_found_by_name_and_by_version(store: Path) -> None:
@@ -119,6 +120,25 @@ def test_a_manifest_that_does_not_fit_is_refused(
         model_store.resolve(store, "tiny")
 
 
+def test_every_byte_of_the_manifest_counts(store: Path) -> None:
+    path = store / "tiny/1/manifest.json"
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ModelCorrupt, match="manifest"):
+            model_store.resolve(store, "tiny")
+    path.write_bytes(whole)
+    assert model_store.resolve(store, "tiny").title == "tiny/1"
+    (path.parent / "manifest.sha256").write_text("0" * 64 + "  manifest.json\n")
+    with pytest.raises(ModelCorrupt, match=r"is not the one in manifest\.sha256"):
+        model_store.resolve(store, "tiny")
+
+
+def test_a_bundle_of_an_older_version_has_no_checksum_of_its_manifest(store: Path) -> None:
+    (store / "tiny/1/manifest.sha256").unlink()
+    assert model_store.resolve(store, "tiny").title == "tiny/1"
+
+
 def test_staging_leaves_nothing_behind(store: Path) -> None:
     before = sorted(store.rglob("*"))
     with (
@@ -179,6 +199,7 @@ def test_what_does_not_match_its_manifest_is_not_published(store: Path) -> None:
 def edit_version(folder: Path, version: str) -> None:
     path = folder / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "version": version}))
+    (folder / "manifest.sha256").unlink()
 
 
 def test_hashes_cover_every_file_but_the_manifest(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from app.errors import (
 )
 from app.gallery.gallery import Gallery
 from app.storage.blob_store import digest_of
-from app.storage.local import rows
+from app.storage.local import vector_rows
 from app.storage.local.blob_store import LocalBlobStore
 from app.storage.local.database import Database
 from app.storage.local.gallery_store import LocalGalleryStore
@@ -55,7 +55,7 @@ class Failpoints:
 def failing(
     points: Failpoints, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[type[LocalGalleryStore], type[LocalBlobStore]]:
-    put_vector = rows.put_vector
+    put_vector = vector_rows.put_vector
 
     def failing_put_vector(*args: Any) -> bool:
         points.step()
@@ -63,7 +63,7 @@ def failing(
         points.step()
         return stored
 
-    monkeypatch.setattr(rows, "put_vector", failing_put_vector)
+    monkeypatch.setattr(vector_rows, "put_vector", failing_put_vector)
 
     class FailingStore(LocalGalleryStore):
         def put(self, *args: Any) -> None:
@@ -142,6 +142,7 @@ def test_files_without_any_record_are_left_where_they_are(tmp_path: Path) -> Non
         parts.gallery.add([new(1, "a"), new(2, "b")])
         files = stored_files(tmp_path)
     (tmp_path / "gallery.sqlite3").unlink()
+    (tmp_path / "journal.jsonl").unlink()
     with opened(tmp_path) as parts:
         assert (len(parts.gallery), stored_files(tmp_path)) == (0, files)
 

@@ -140,7 +140,7 @@ def store(db: sqlite3.Connection, records: list[dict[str, Any]]) -> None:
     db.execute("DELETE FROM images")
     for position, record in enumerate(records):
         db.execute(
-            "INSERT INTO images VALUES (?, ?, '', ?, ?, ?, 1, 1, '', 1, '')",
+            "INSERT INTO images VALUES (?, ?, '', ?, ?, ?, 1, 1, '', 1, '', 0)",
             (
                 position,
                 str(position),

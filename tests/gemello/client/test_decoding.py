@@ -99,7 +99,7 @@ def test_a_real_answer_survives_the_journey() -> None:
         "status": "ok",
         "version": "9",
         "uptime_s": 1,
-        "gallery": {"images": 1, "x": 2},
+        "gallery": {"images": 1, "damaged": 0, "x": 2},
         "model": {**model, "dimension": 4, "runtime": "r", "y": []},
         "new": {},
     }

@@ -60,6 +60,8 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> Moody:
         return moody
 
     monkeypatch.setattr(models_module, "load_encoder", load)
+    # That would wait for it, too.
+    monkeypatch.setattr(models_module, "check_fit", lambda *_: None)
     monkeypatch.setattr(service_module, "_FRESH_S", 0.0)
     return moody
 
@@ -88,7 +90,7 @@ def test_a_ready_service_says_what_it_serves(server: httpx.Client) -> None:
         answer = server.get(path)
         assert answer.status_code == 200
         body = answer.json()
-        assert (body["status"], body["gallery"]) == ("ok", {"images": 1})
+        assert (body["status"], body["gallery"]) == ("ok", {"images": 1, "damaged": 0})
         assert (body["model"]["name"], body["model"]["version"]) == ("tiny", "1")
         assert (body["model"]["dimension"], body["model"]["runtime"]) == (48, "openvino")
         assert body["uptime_s"] >= 0

@@ -43,3 +43,27 @@ def test_what_is_listed_can_be_deleted_on_the_way(blobs: BlobStore) -> None:
     for digest in blobs.digests():
         blobs.delete(digest)
     assert list(blobs.digests()) == []
+
+
+def test_what_is_set_aside_is_stored_no_longer_and_comes_back_when_it_is_asked_for(
+    blobs: BlobStore,
+) -> None:
+    digest = put(blobs, b"picture")
+    blobs.quarantine(digest)
+    blobs.quarantine(digest_of(b"never there"))
+    assert list(blobs.digests()) == []
+    assert [item.digest for item in blobs.quarantined()] == [digest]
+    assert blobs.get(digest) == b"picture"
+    assert list(blobs.digests()) == [digest]
+    assert blobs.quarantined() == []
+
+
+@pytest.mark.parametrize("how", ["discard", "delete"])
+def test_what_is_set_aside_can_be_removed_for_good(blobs: BlobStore, how: str) -> None:
+    digest = put(blobs, b"picture")
+    blobs.quarantine(digest)
+    (item,) = blobs.quarantined()
+    blobs.discard(item) if how == "discard" else blobs.delete(digest)
+    assert blobs.quarantined() == []
+    with pytest.raises(StorageUnavailable):
+        blobs.get(digest)

@@ -3,14 +3,15 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from app.errors import StorageUnavailable
+from app.errors import DatabaseDamaged, StorageUnavailable
 from app.storage.filters import parse_filter
 from app.storage.local import schema
-from app.storage.local.database import Database
+from app.storage.local.database import READERS, Database
 from app.storage.local.gallery_store import LocalGalleryStore
 from app.storage.local.schema import SCHEMA_VERSION
 
@@ -53,9 +54,8 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
     assert count(database) == 1
 
 
-def test_another_programs_lock_is_our_error(path: Path, database: Database) -> None:
-    with database.reading() as db:
-        db.execute("PRAGMA busy_timeout = 50")
+def test_another_programs_lock_is_our_error_and_reading_goes_on(path: Path) -> None:
+    database = Database(path, patience_s=0.05)
     other = sqlite3.connect(path)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StorageUnavailable, match="locked"):
@@ -64,6 +64,32 @@ def test_another_programs_lock_is_our_error(path: Path, database: Database) -> N
     other.rollback()
     other.close()
     insert(database, "a")
+    assert count(database) == 1
+    database.close()
+
+
+def test_a_read_does_not_wait_for_a_change_and_sees_one_state(database: Database) -> None:
+    insert(database, "a")
+    with database.reading() as db:
+        (before,) = db.execute("SELECT count(*) FROM sources").fetchone()
+        with database.transaction() as writing:
+            writing.execute("INSERT INTO sources VALUES ('b', 1, 1)")
+            assert count(database) == 1
+        assert count(database) == 2, "a change is seen once it has ended"
+        (after,) = db.execute("SELECT count(*) FROM sources").fetchone()
+    assert (before, after) == (1, 1)
+
+
+def test_what_reads_cannot_write(database: Database) -> None:
+    with pytest.raises(StorageUnavailable, match="readonly"), database.reading() as db:
+        db.execute("DELETE FROM sources")
+    assert count(database) == 0
+
+
+def test_more_threads_than_connections_all_read(database: Database) -> None:
+    insert(database, "a")
+    with ThreadPoolExecutor(3 * READERS) as pool:
+        assert list(pool.map(lambda _: count(database), range(200))) == [1] * 200
 
 
 def test_a_database_of_a_newer_version_is_refused(database: Database, path: Path) -> None:
@@ -99,6 +125,16 @@ def test_a_file_of_the_first_version_is_upgraded_and_can_be_filtered(path: Path)
     Database(path).close()
 
 
+def test_a_record_of_an_older_file_that_cannot_be_read_is_set_aside(path: Path) -> None:
+    first_version(path, "{cut sh")
+    database = Database(path)
+    store = LocalGalleryStore(database)
+    assert store.page(0, 10) == []
+    found = {(each.kind, each.item, each.mended) for each in store.check(lambda: False) if each}
+    assert found == {("record", "no. 1", False)}
+    database.close()
+
+
 def test_an_upgrade_that_fails_leaves_the_old_file(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +158,19 @@ def test_an_upgrade_that_fails_leaves_the_old_file(
 )
 def test_a_file_that_is_not_a_database_is_our_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(StorageUnavailable, match="not a database"):
+    with pytest.raises(DatabaseDamaged, match="not a database"):
+        Database(path)
+
+
+def test_a_file_that_was_cut_is_refused_in_a_sentence(path: Path) -> None:
+    database = Database(path)
+    with database.transaction() as db:
+        db.executemany(
+            "INSERT INTO sources VALUES (?, 1, 1)", [(f"{n:0100}",) for n in range(1000)]
+        )
+    database.close()
+    path.write_bytes(path.read_bytes()[:50_000])
+    with pytest.raises(DatabaseDamaged, match="gallery restore"):
         Database(path)
 
 
