@@ -1,19 +1,11 @@
 """What a disk refuses, in our own terms; and how files are written so that they last."""
 
-import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.errors import GalleryError, StorageFull, StorageUnavailable
-
-
-def storage_error(exc: OSError) -> GalleryError:
-    """Return our error for what a system call reported."""
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull()
-    return StorageUnavailable(exc.strerror or "the disk failed")
+from app.storage.failures import storage_error
 
 
 @contextmanager
