@@ -10,6 +10,7 @@ from app.errors import ImageTooLarge
 # or more.
 _MOST = 50_000
 _PNG, _GIF, _TIFF = b"\x89PNG\r\n\x1a\n", b"GIF8", (b"II", b"MM")
+_LAST = b"IEND"
 _STRIPS_AND_TILES = (273, 324)
 
 
@@ -38,9 +39,9 @@ def _check(what: str, parts: Iterator[int]) -> None:
 
 
 def _chunks(data: bytes) -> Iterator[int]:
-    """The place of each chunk of a PNG."""
+    """The place of each chunk of a PNG, up to its end: what else is in the file is not read."""
     position = len(_PNG)
-    while position + 8 <= len(data):
+    while position + 8 <= len(data) and data[position + 4 : position + 8] != _LAST:
         yield position
         position += 12 + int.from_bytes(data[position : position + 4])
 

@@ -117,6 +117,8 @@ def test_a_decoder_that_goes_astray_costs_its_image_alone(
     before = process_of(worker)
     with pytest.raises(ImageUndecodable, match=reason):
         worker.decode(Misbehaving(how), picture(1), MEMORY)
+    # A new process takes its time to start.
+    monkeypatch.setattr(worker_process, "PATIENCE_S", 60)
     assert worker.decode(Misbehaving("works"), picture(1), MEMORY) == b"xxxxx"
     assert (process_of(worker) is before) == (how == "eats")
 
