@@ -13,6 +13,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from app.api.context import RequestContext
 from app.api.handlers import add_error_handlers
+from app.api.large_answers import LargeAnswers
 from app.api.limits import RequestLimits
 from app.api.openapi import describe
 from app.api.origins import Origins
@@ -50,6 +51,7 @@ def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.large_answers = LargeAnswers()
     for router in (
         search.router,
         adding.router,

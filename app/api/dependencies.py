@@ -12,6 +12,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from app.api.large_answers import LargeAnswers
 from app.api.uploads import UploadLimits
 from app.bundle.encoder import Vectors
 from app.bundle.manifest import Manifest
@@ -110,6 +111,11 @@ async def _metrics(service: _AnyState) -> Metrics:
     return service.metrics
 
 
+async def _large_answers(request: Request) -> LargeAnswers:
+    large_answers: LargeAnswers = request.app.state.large_answers
+    return large_answers
+
+
 SearcherDep = Annotated[Searcher, Depends(_searcher)]
 GalleryDep = Annotated[Gallery, Depends(_gallery)]
 UploadLimitsDep = Annotated[UploadLimits, Depends(_upload_limits)]
@@ -124,3 +130,5 @@ WatchedGalleryDep = Annotated[Gallery, Depends(_watched_gallery)]
 WatchedModelDep = Annotated[Manifest, Depends(_watched_model)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
+
+LargeAnswersDep = Annotated[LargeAnswers, Depends(_large_answers)]

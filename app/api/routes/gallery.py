@@ -6,22 +6,38 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.api import requests, responses
-from app.api.dependencies import GalleryDep, SearcherDep
+from app.api.dependencies import GalleryDep, LargeAnswersDep, SearcherDep
 from app.api.elapsed import elapsed_ms
 from app.api.fields import check_label, parse_box
 from app.api.problems import problems
 from app.gallery import query as domain
+from app.gallery.gallery import Gallery
 from app.gallery.metadata import check_metadata
+from app.gallery.search import Searcher
 from app.storage.filters import parse_filter
 
 router = APIRouter(prefix="/gallery", tags=["gallery"])
 
 
-@router.get("", summary="List images", responses=problems(401, 422, 429, 503))
-def list_images(
-    gallery: GalleryDep, searcher: SearcherDep, query: Annotated[requests.ListQuery, Query()]
-) -> responses.ListAnswer:
+@router.get(
+    "",
+    summary="List images",
+    response_model=responses.ListAnswer,
+    responses=problems(401, 422, 429, 503),
+)
+async def list_images(
+    gallery: GalleryDep,
+    searcher: SearcherDep,
+    large_answers: LargeAnswersDep,
+    query: Annotated[requests.ListQuery, Query()],
+) -> Response:
     """List images in order of arrival; follow `next_cursor` for more."""
+    return await large_answers.make(lambda: _listed(gallery, searcher, query))
+
+
+def _listed(
+    gallery: Gallery, searcher: Searcher, query: requests.ListQuery
+) -> responses.ListAnswer:
     wanted = parse_filter(query.filter) if query.filter is not None else None
     records = gallery.list_images(int(query.cursor or "0"), query.limit, wanted)
     ids = [record.id for record in records] if "embedding" in query.include else []
