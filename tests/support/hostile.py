@@ -14,12 +14,8 @@ BODY = (
 )
 HEADERS = b"POST /search HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 SILENCE = b""
+READING = b"GET /gallery/a/image HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _ENDED = select.POLLRDHUP | select.POLLHUP | select.POLLERR
-
-
-def reading(path: str) -> bytes:
-    """Ask for what is then not read."""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 @dataclass(frozen=True)

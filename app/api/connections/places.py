@@ -13,7 +13,11 @@ log = structlog.get_logger()
 # A part of all places that one address may hold, so that others always find one.
 _SHARE = 0.75
 # Answers that have been given, but not been taken away by their callers.
-_UNREAD_BYTES = 128_000_000
+# Beyond the first, who has read nothing for a while is cut off; beyond the second, who leaves most.
+_UNREAD_BYTES, _MOST_UNREAD_BYTES = 128_000_000, 512_000_000
+PROGRESS_BYTES = 48 * 1024
+"""What asyncio sends between pausing a writer and letting it go on: who takes less reads nothing."""
+_STALLED_S = 5.0
 _QUIET_S = 10.0
 
 
@@ -30,6 +34,12 @@ class Held(Protocol):
 
     def expire(self) -> None:
         """End: its deadline has passed. Or ``wait`` again, if the client is only slow."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    unread: int
+    since: float
 
 
 @dataclass(slots=True)
@@ -53,7 +63,8 @@ class Places:
         self._clock = clock
         self._held = 0
         self._addresses: dict[str, _Address] = {}
-        self._readers: set[Held] = set()
+        self._readers: dict[Held, _Reader] = {}
+        """What each reader had left when it was last seen to read."""
         self._closed = self._refused = 0
         self._last = -math.inf
 
@@ -87,24 +98,12 @@ class Places:
         self.work(connection)
         self._addresses[connection.address].waiting[connection] = self._clock() + seconds
         if for_reader:
-            self._readers.add(connection)
-            self._bound_unread()
+            self._readers[connection] = _Reader(connection.unread(), self._clock())
 
     def work(self, connection: Held) -> None:
         """Its client waits for us."""
         self._addresses[connection.address].waiting.pop(connection, None)
-        self._readers.discard(connection)
-
-    def _bound_unread(self) -> None:
-        """End who leaves most unread, until the rest fits into the memory that there is for it."""
-        unread = {held: held.unread() for held in self._readers}
-        total = sum(unread.values())
-        for held in sorted(unread, key=unread.__getitem__, reverse=True):
-            if total <= _UNREAD_BYTES:
-                return
-            total -= unread[held]
-            self._turn_away(closed=1)
-            held.give_way()
+        self._readers.pop(connection, None)
 
     def sweep(self) -> None:
         """End the connections whose deadlines have passed; called about once a second."""
@@ -117,6 +116,7 @@ class Places:
         ]
         for held in late:
             held.expire()
+        self._bound_unread(now)
         if (self._closed or self._refused) and now - self._last > _QUIET_S:
             log.info("clients find places again", closed=self._closed, refused=self._refused)
             self._closed = self._refused = 0
@@ -124,6 +124,20 @@ class Places:
     def out_of_descriptors(self) -> None:
         """The system had no descriptor for a newcomer."""
         self._turn_away(refused=1)
+
+    def _bound_unread(self, now: float) -> None:
+        """End readers, those who leave most first, until the rest fits into memory."""
+        unread = {held: held.unread() for held in self._readers}
+        total = sum(unread.values())
+        for held in sorted(unread, key=unread.__getitem__, reverse=True):
+            reader = self._readers[held]
+            if reader.unread - unread[held] >= PROGRESS_BYTES:
+                reader.unread, reader.since = unread[held], now
+            stalled = now - reader.since >= _STALLED_S
+            if total > (_UNREAD_BYTES if stalled else _MOST_UNREAD_BYTES):
+                total -= unread[held]
+                self._turn_away(closed=1)
+                held.give_way()
 
     def _greediest(self) -> _Address | None:
         able = [address for address in self._addresses.values() if address.waiting]

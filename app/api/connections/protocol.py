@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from app.api.addresses import network_of
 from app.api.connections.framing import is_ambiguous
+from app.api.connections.places import PROGRESS_BYTES
 from app.api.errors import HeadersTooLarge, RequestMalformed, RequestTooSlow, TooManyConnections
 from app.api.headers import protective_headers
 from app.api.problems import problem_of
@@ -29,8 +30,6 @@ IDLE_S = 75
 """For each later one. Longer than proxies keep idle connections, or they would use one as it ends."""
 READING_S = 20.0
 """For a caller to take ``PROGRESS_BYTES`` of its answer away."""
-PROGRESS_BYTES = 48 * 1024
-"""What asyncio sends between pausing a writer and letting it go on."""
 STOPPING_S = 5.0
 """For a caller to take an answer away once the service is told to stop."""
 

@@ -1,6 +1,5 @@
 """Who may hold a connection when there are more clients than places."""
 
-from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -20,12 +19,12 @@ class Client:
     """A connection that does as it is told."""
 
     def __init__(self, places: Places, address: str = "a", unread: int = 0) -> None:
-        self._places, self.address, self._unread = places, address, unread
+        self._places, self.address, self.left = places, address, unread
         self.gone = ""
         self.held = places.admit(self)
 
     def unread(self) -> int:
-        return self._unread
+        return self.left
 
     def give_way(self) -> None:
         self._end("gave way")
@@ -93,14 +92,29 @@ def test_deadlines_are_kept_and_nobody_else_is_touched(places: Places, clock: Cl
     assert (late.gone, working.gone, patient.gone) == ("expired", "", "")
 
 
-def test_what_is_left_unread_is_bounded_in_sum(places: Places) -> None:
-    sizes: Iterator[int] = iter([50_000_000, 70_000_000, 30_000_000])
-    readers = [Client(places, unread=size) for size in sizes]
-    for reader in readers:
-        places.wait(reader, 10, for_reader=True)
-    assert [reader.gone for reader in readers] == ["", "gave way", ""]
-    places.work(readers[0])
-    assert Client(places, unread=100_000_000).held, "who has read it all counts no more"
+def readers(places: Places, *unread: int) -> list[Client]:
+    clients = [Client(places, unread=size) for size in unread]
+    for client in clients:
+        places.wait(client, 10, for_reader=True)
+    return clients
+
+
+def test_who_reads_nothing_is_cut_off_while_too_much_is_unread(
+    places: Places, clock: Clock
+) -> None:
+    idle, small, reading = readers(places, 60_000_000, 50_000_000, 70_000_000)
+    for now in range(1, 7):
+        reading.left -= 1_000_000
+        clock.now = now
+        places.sweep()
+        assert idle.gone == ("" if now < 5 else "gave way")
+    assert (small.gone, reading.gone) == ("", ""), "what is left fits"
+
+
+def test_at_the_end_of_memory_so_is_whoever_leaves_most(places: Places) -> None:
+    larger, smaller = readers(places, 400_000_000, 200_000_000)
+    places.sweep()
+    assert (larger.gone, smaller.gone) == ("gave way", "")
 
 
 def test_a_crowd_is_said_once_and_its_end_too(places: Places, clock: Clock) -> None:
