@@ -16,7 +16,7 @@ T = TypeVar("T")
 OnConflict = Literal["skip", "replace", "error"]
 Status = Literal["created", "replaced", "skipped", "failed"]
 
-BATCH, BATCH_BYTES = 16, 32_000_000
+BATCH, BATCH_BYTES = 16, 16_000_000
 """Images that are worked on at a time, and after how many bytes there are enough of them."""
 DEFAULT_ID_LENGTH = 32
 """Hex digits of the SHA-256 that make an id: 128 bits, so that nobody can make two collide."""
