@@ -8,6 +8,7 @@ from app.bundle.encoder import Vectors
 from app.errors import GalleryFull, GemelloError, ImageConflict
 from app.gallery.quota import Quota, Usage
 from app.inference.embedder import Embedded
+from app.inference.failures import as_result
 from app.storage.blob_store import digest_of
 from app.storage.gallery_store import GalleryStore
 from app.storage.records import ImageRecord
@@ -90,7 +91,7 @@ class Plan:
         try:
             self._quota.check(self.used, grown)
         except GalleryFull as exc:
-            return AddResult("failed", image_id, exc)
+            return AddResult("failed", image_id, as_result(exc))
         self.used = grown
         if stored is not None:
             self.replaced.append(stored.sha256)
