@@ -16,7 +16,7 @@ import structlog
 from app.bundle.encoder import Vectors
 from app.bundle.model_store import resolve
 from app.config import Settings
-from app.errors import NotReady, SettingsError
+from app.errors import NotReady, SettingsError, StorageFull
 from app.gallery.calibration import Calibrator
 from app.gallery.gallery import Gallery
 from app.gallery.inspection import Inspector
@@ -50,6 +50,8 @@ SAMPLE_GALLERY = Path(__file__).with_name("sample_gallery")
 _FRESH_S = 2.0
 # A model that has work and has answered within this is busy, not broken.
 _BUSY_S = 15.0
+# How long indexing waits where the disk has no room.
+_FULL_S = 10.0
 
 State = Literal["starting", "indexing", "ready", "failed", "stopping"]
 OpenStores = Callable[[Path, Database], Stores]
@@ -223,13 +225,21 @@ class Service:
         progress = StartupImport(str(folder), self._stop)
         self.startup.state, self.startup.progress = "indexing", progress
         self.startup.reason = f"{folder} is being indexed"
-        import_folder(
-            self.gallery,
-            self._indexed_files,
-            folder,
-            progress,
-            max_bytes=self.settings.max_image_bytes,
-        )
+        while True:
+            try:
+                import_folder(
+                    self.gallery,
+                    self._indexed_files,
+                    folder,
+                    progress,
+                    max_bytes=self.settings.max_image_bytes,
+                )
+                break
+            except StorageFull:
+                self.startup.reason = "the disk is full; indexing goes on once there is room"
+                log.warning(self.startup.reason, folder=str(folder))
+                progress.wait(_FULL_S)
+                progress.seen = 0
         log.info("folder indexed", folder=str(folder), added=progress.added, failed=progress.failed)
 
     def _report_gauges(self) -> None:

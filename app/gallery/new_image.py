@@ -8,6 +8,7 @@ from app.bundle.encoder import Vectors
 from app.errors import GalleryFull, GemelloError, ImageConflict
 from app.gallery.quota import Quota, Usage
 from app.inference.embedder import Embedded
+from app.inference.failures import as_result
 from app.storage.blob_store import digest_of
 from app.storage.gallery_store import GalleryStore
 from app.storage.records import ImageRecord
@@ -16,7 +17,7 @@ T = TypeVar("T")
 OnConflict = Literal["skip", "replace", "error"]
 Status = Literal["created", "replaced", "skipped", "failed"]
 
-BATCH, BATCH_BYTES = 16, 32_000_000
+BATCH, BATCH_BYTES = 16, 16_000_000
 """Images that are worked on at a time, and after how many bytes there are enough of them."""
 DEFAULT_ID_LENGTH = 32
 """Hex digits of the SHA-256 that make an id: 128 bits, so that nobody can make two collide."""
@@ -94,7 +95,7 @@ class Plan:
         try:
             self._quota.check(self.used, grown)
         except GalleryFull as exc:
-            return AddResult("failed", image_id, exc)
+            return AddResult("failed", image_id, as_result(exc))
         self.used = grown
         if stored is not None:
             self.replaced.append(stored.sha256)

@@ -10,6 +10,7 @@ from app.errors import ImageError, ImageNotFound, ImageUndecodable, StorageUnava
 from app.images.box import Box
 from app.images.prepare import PreparedImage
 from app.inference.decode_pool import DecodePool
+from app.inference.failures import as_result
 from app.inference.served_model import ServedModel
 from app.storage.records import ImageRecord
 from app.storage.stores import Stores
@@ -105,7 +106,7 @@ class Embedder:
         ]
         vectors = iter(self._infer(model, np.stack(unknown), flip) if unknown else ())
         return [
-            image
+            as_result(image)
             if isinstance(image, ImageError)
             else Embedded(
                 image.width,

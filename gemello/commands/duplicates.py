@@ -38,6 +38,8 @@ def register(app: typer.Typer) -> None:
         for number, group in enumerate(page.groups, start=1):
             for image in group.images:
                 table.add_row(str(number), image.id, image.label or "", image.filename or "")
+            if group.truncated:
+                table.add_row(str(number), f"… {group.size:,} in all", "", "")
             table.add_section()
         Console().print(table, markup=False)
         if page.next_offset is not None:

@@ -17,11 +17,13 @@ from app.errors import (
     ModelNotFound,
     NotReady,
     SettingsError,
+    StorageFull,
     StorageUnavailable,
 )
 from app.gallery.new_image import NewImage
 from app.gallery.query import Options, Query
 from app.service import Service
+from app.storage.local.blob_store import LocalBlobStore
 from tests.support.images import picture
 from tests.support.tiny_model import publish_tiny
 
@@ -223,3 +225,29 @@ def test_a_stop_while_indexing_is_quick_and_keeps_what_was_done(
     assert time.monotonic() - start < 5
     with running(indexing) as service:
         assert len(service.gallery) == 200
+
+
+def test_hardening_35_indexing_at_start_goes_on_once_the_disk_has_room(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(40):
+        (folder / f"{seed:02}.png").write_bytes(picture(seed))
+    monkeypatch.setattr(service_module, "_FULL_S", 0.01)
+    put, writes, refusals = LocalBlobStore.put, 0, 3
+
+    def now_and_then_full(self: LocalBlobStore, digest: str, data: bytes) -> None:
+        nonlocal writes, refusals
+        writes += 1
+        if writes > 20 and refusals:
+            refusals -= 1
+            raise StorageFull()
+        put(self, digest, data)
+
+    monkeypatch.setattr(LocalBlobStore, "put", now_and_then_full)
+    with running(changed(settings, gallery_dir=folder)) as service:
+        assert service.startup.state == "ready"
+        assert (len(service.gallery), refusals) == (40, 0)
+        assert service.startup.progress
+        assert (service.startup.progress.seen, service.startup.progress.added) == (40, 40)

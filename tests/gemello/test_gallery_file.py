@@ -115,7 +115,8 @@ def test_a_damaged_archive_is_one_sentence_and_a_newer_one_is_refused(
 
 
 @pytest.mark.parametrize(
-    "vector", [[], [1.0] * 47, ["x"] * 48, [True] * 48, [1e300] * 48, {"a": 1}, 5]
+    "vector",
+    [[], [1.0] * 47, [1.0] * 48, [3e38] * 48, ["x"] * 48, [True] * 48, [1e300] * 48, {"a": 1}, 5],
 )
 def test_an_impossible_vector_is_refused(client: Client, vector: Any) -> None:
     model = client.health().model.id

@@ -20,8 +20,10 @@ from app.api.uploads import clean_filename
 from app.errors import GemelloError, ParameterInvalid
 from app.gallery.gallery import Gallery
 from app.gallery.new_image import AddResult, NewImage, OnConflict, batched
+from app.inference.failures import as_result
 
-# The largest text fields are the metadata of a hundred images, or their vectors.
+# The largest text fields are the metadata of a hundred images, or their vectors.from app.inference.failures import as_result
+
 router = APIRouter(
     prefix="/gallery", tags=["gallery"], form_limits={"max_fields": 10, "max_part_size": 2_500_000}
 )
@@ -116,4 +118,4 @@ def _add_batch(
     except GemelloError as exc:
         if not any(result.status != "failed" for result in before):
             raise
-        return [AddResult("failed", new.id, exc) for new in batch]
+        return [AddResult("failed", new.id, as_result(exc)) for new in batch]

@@ -8,6 +8,7 @@ from app.errors import GemelloError, ImportFailure
 from app.gallery.gallery import Gallery
 from app.gallery.metadata import MAX_FILENAME, clean_name
 from app.gallery.new_image import NewImage, OnConflict, batched
+from app.inference.failures import as_result
 from app.jobs.imports.add import Candidate, add_all, count_added
 from app.jobs.imports.fetch import Fetcher
 from app.jobs.runner import Progress
@@ -37,6 +38,6 @@ def _fetched(url: str, fetcher: Fetcher) -> NewImage | GemelloError:
     try:
         data = fetcher.fetch(url)
     except ImportFailure as exc:
-        return exc
+        return as_result(exc)
     name = unquote(PurePosixPath(urlsplit(url).path).name)
     return NewImage(data=data, filename=clean_name(name, MAX_FILENAME))

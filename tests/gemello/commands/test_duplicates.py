@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+
+from app.api.routes import duplicates as routes
 from tests.support.command_line import run
 
 
@@ -16,3 +19,12 @@ def test_near_duplicates_are_shown(stored: str) -> None:
     assert (
         run("duplicates", "--max-distance", 0, GEMELLO_URL=stored).stdout == "No near-duplicates.\n"
     )
+
+
+def test_the_beginning_of_a_large_group_says_how_large_it_is(
+    stored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "_MEMBERS", 1)
+    done = run("duplicates", "--max-distance", 0.05, GEMELLO_URL=stored)
+    assert "… 2 in all" in done.stdout
+    assert "copy.jpg" not in done.stdout

@@ -13,10 +13,13 @@ import httpx
 import pytest
 
 from app.config import Settings
+from app.errors import StorageFull
+from app.jobs import runner as runner_module
 from app.jobs.imports import jobs as jobs_module
 from app.jobs.imports.archive import import_archive
 from app.jobs.runner import Progress
 from app.service import Service
+from app.storage.local.blob_store import LocalBlobStore
 from app.storage.local.database import Database
 from tests.support.images import picture
 from tests.support.imports import PATIENCE_S, begin, finished, zipped
@@ -149,6 +152,32 @@ def test_hardening_34_an_archive_that_is_gone_with_all_done_is_a_success(
     with in_thread(settings) as server:
         again = finished(server, done)
         assert (again["state"], again["done"], again["added"]) == ("succeeded", 2, 2)
+
+
+def test_hardening_35_an_import_that_meets_a_full_disk_goes_on_once_there_is_room(
+    server: httpx.Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "_RETRY_S", 0.05)
+    put, writes, room = LocalBlobStore.put, 0, threading.Event()
+
+    def until_full(self: LocalBlobStore, digest: str, data: bytes) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > 20 and not room.is_set():
+            raise StorageFull()
+        put(self, digest, data)
+
+    monkeypatch.setattr(LocalBlobStore, "put", until_full)
+    job = begin(server, zipped({f"{i:02}.png": picture(i) for i in range(40)}))
+    deadline = time.monotonic() + PATIENCE_S
+    while "disk is full" not in ((now := server.get(f"/jobs/{job['id']}").json())["reason"] or ""):
+        assert time.monotonic() < deadline
+    assert (now["state"], now["done"], len(kept(settings))) == ("queued", 16, 1)
+    assert server.post("/search", files={"image": picture(1)}).status_code == 200
+    room.set()
+    ended = finished(server, job)
+    assert (ended["state"], ended["done"], ended["failed"]) == ("succeeded", 40, 0)
+    assert server.get("/gallery").json()["total"] == 40
 
 
 def test_what_a_kill_left_between_the_end_of_a_job_and_its_archive_goes_at_the_start(
