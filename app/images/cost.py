@@ -16,11 +16,13 @@ from app.images.jpeg import JpegLayout
 _BASE = 4_000_000
 # Bytes for each pixel that a codec takes beside Pillow's own picture (canvases, planes, what it hands
 # over), and those that it keeps afterwards.
-_CODEC = {"GIF": (1, 1), "WEBP": (14, 8), "AVIF": (10, 6), "HEIF": (12, 8)}
+_CODEC = {"GIF": (1, 1), "WEBP": (14, 8), "AVIF": (10, 6), "HEIF": (8, 6)}
 # Nanoseconds for each pixel, roughly: what tells heavy pictures from light ones.
 _PACE = {"JPEG": 4, "PNG": 35, "GIF": 20, "BMP": 10, "TIFF": 30, "WEBP": 30, "AVIF": 20, "HEIF": 60}
 _PACE_OF_SCAN = 1
 _HOLDING_LOCK = frozenset({"WEBP", "AVIF", "HEIF"})
+# A container that says one size, around a stream that may say another.
+_NOT_BOUND = frozenset({"AVIF", "HEIF"})
 # Run-length coded BMPs are unpacked by a loop of Python.
 _RLE, _RLE_PACE, _RLE_COPIES = "bmp_rle", 120, 3
 _TILE_WIDTH, _TILE_LENGTH, _ROWS_PER_STRIP, _BITS = 322, 323, 278, 258
@@ -36,6 +38,8 @@ class Cost:
     """Of one core."""
     holds_lock: bool
     """Whether no other thread of the interpreter gets on meanwhile."""
+    binding: bool
+    """Whether the decoder is bound by the header; else it may find a larger picture inside."""
 
 
 def cost_of(
@@ -67,7 +71,8 @@ def cost_of(
     if any(tile[0] == _RLE for tile in image.tile):
         decoding += whole * _RLE_COPIES
         seconds, holds_lock = 1e-9 * whole * _RLE_PACE, True
-    return Cost(_BASE + file_size + max(decoding, converting), seconds, holds_lock)
+    memory = _BASE + file_size + max(decoding, converting)
+    return Cost(memory, seconds, holds_lock, binding=kind not in _NOT_BOUND)
 
 
 def block_pixels(image: TiffImageFile) -> int:

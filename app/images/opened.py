@@ -91,7 +91,8 @@ class OpenedImage:
                 raise ImageUndecodable(_BROKEN)
             self._source.end_with_the_pixels()
             image.load()
-            rgb = to_rgb(image)
+            # The same pixels without the decoder, which may begin again whenever it is looked at.
+            rgb = to_rgb(image._new(image.im))
             # Some formats have it behind the pixels.
             orientation = _orientation(image)
         if orientation in _UPRIGHT:

@@ -30,8 +30,8 @@ class DecodePool:
     """Threads for light images, and processes for heavy ones, which can be killed.
 
     A light image takes a moment and at most 32 MB, all that are decoded at once 64 MB. Heavy ones share
-    ``memory`` bytes by what each is estimated to take; they leave a core to the light ones. So many of
-    each may wait, and no more.
+    ``memory`` bytes by what each is estimated to take; they leave a core to the light ones. So are those
+    whose header does not bind the decoder. So many of each may wait, and no more.
     """
 
     def __init__(
@@ -133,4 +133,4 @@ class DecodePool:
 
 def _is_light(cost: Cost) -> bool:
     seconds = _LIGHT_SECONDS_LOCKED if cost.holds_lock else _LIGHT_SECONDS
-    return cost.memory <= _LIGHT_MEMORY and cost.seconds <= seconds
+    return cost.binding and cost.memory <= _LIGHT_MEMORY and cost.seconds <= seconds

@@ -1,6 +1,7 @@
 """Twenty pictures of 49 megapixels at once: memory stays bounded, and nobody else is held up."""
 
 import statistics
+import struct
 import sys
 import threading
 import time
@@ -14,10 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.images.jpeg import read_layout
+from tests.support.heic import grid
 from tests.support.images import encode, picture
 from tests.support.resident import watched
 from tests.support.serving import in_process
 
+# Side by side 49 megapixels; HEIC, which is made of tiles, has 46.
 SIDE = 7000
 MEMORY = 1_000_000_000
 AT_ONCE = 20
@@ -50,6 +54,7 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "TIFF": lambda: encode(drawn("L").convert("RGB"), "TIFF", compression="tiff_deflate"),
     "GIF": lambda: encode(drawn().quantize(64), "GIF"),
     "bilevel BMP": lambda: encode(drawn("1"), "BMP"),
+    "HEIC": lambda: grid(3, 4),
     "AVIF": lambda: encode(drawn(), "AVIF", speed=10),
 }
 
@@ -169,6 +174,38 @@ def test_3_twenty_thumbnails_of_a_large_picture_at_once(
         seen = beside(url, lambda: answers.extend(statuses(url, asked)))
     report(f"twenty thumbnails, {kind}", seen, idle, watch.rise)
     assert answers == [200] * AT_ONCE
+    assert watch.rise <= MEMORY + ROOM
+    assert quantile(seen.health) < 500
+    assert quantile(seen.search) < max(10 * quantile(idle.search), 1000)
+
+
+def many_scans() -> bytes:
+    """A progressive JPEG of 49 megapixels and as many scans as are allowed, in 1.2 MB."""
+    data = encode(Image.new("RGB", (SIDE, SIDE), (9, 99, 199)), "JPEG", progressive=True)
+    start, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
+    scans = read_layout(data).scans
+    return data[:end] + data[start:end] * (200 - scans) + data[end:]
+
+
+def long_row() -> bytes:
+    """A run-length coded BMP of one row of 50 megapixels, in a kilobyte."""
+    width = 49_999_999
+    header = struct.pack("<2sIHHI", b"BM", 0, 0, 0, 1078)
+    info = struct.pack("<IiiHHIIiiII", 40, width, 1, 1, 8, 1, 0, 0, 0, 256, 0)
+    return header + info + bytes(1024) + b"\0\1"
+
+
+@pytest.mark.slow
+def test_4_small_files_that_take_long_to_decode_hold_nobody_up(server: tuple[int, str]) -> None:
+    pid, url = server
+    idle = beside(url, lambda: time.sleep(3))
+    asked = [search(data) for data in [many_scans(), long_row()] * 4] + [search(long_row())] * 40
+    answers: list[int] = []
+    with watched(pid) as watch:
+        seen = beside(url, lambda: answers.extend(statuses(url, asked)))
+    report("long decodes", seen, idle, watch.rise)
+    assert set(answers) <= {200, 400, 429}
+    assert answers.count(200) > 0
     assert watch.rise <= MEMORY + ROOM
     assert quantile(seen.health) < 500
     assert quantile(seen.search) < max(10 * quantile(idle.search), 1000)

@@ -16,8 +16,9 @@ from PIL import ExifTags, Image
 from app.images.cost import Cost
 from app.images.limits import DEFAULT_LIMITS
 from app.images.prepare import ModelInput
+from tests.support.heic import grid
 from tests.support.images import encode, photo
-from tests.support.paths import ROOT
+from tests.support.paths import DATA, ROOT
 
 SIDE = 2400
 # Measured in a child for each file, so that no decoder finds memory that another left.
@@ -124,6 +125,7 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "16-bit grey TIFF": lambda: encode(grey16(), "TIFF"),
     "floating TIFF": lambda: encode(rgb("F"), "TIFF"),
     "AVIF": lambda: encode(rgb(), "AVIF", speed=10),
+    "HEIC": lambda: grid(2, 2),
     "AVIF with alpha": lambda: encode(clear(), "AVIF", speed=10),
 }
 
@@ -191,3 +193,10 @@ def tiff_with_a_tile(data: bytes, side: int) -> bytes:
 def entries(data: bytes, position: int) -> Iterator[int]:
     count = struct.unpack_from("<H", data, position)[0]
     return iter(range(position + 2, position + 2 + 12 * count, 12))
+
+
+def test_a_header_that_does_not_bind_its_decoder_is_known() -> None:
+    small = photo(1)
+    assert cost(encode(small, "JPEG")).binding
+    assert not cost(encode(small, "AVIF")).binding
+    assert not cost((DATA / "photo7.heic").read_bytes()).binding

@@ -14,6 +14,7 @@ from app.errors import ImageError, ImageTooLarge, ImageTypeUnsupported, ImageUnd
 from app.images.formats import SUPPORTED
 from app.images.limits import ImageLimits
 from app.images.prepare import PreparedImage, prepare, prepare_file, thumbnail
+from tests.support.heic import grid
 from tests.support.images import difference, encode, photo, picture
 from tests.support.paths import DATA
 
@@ -280,3 +281,9 @@ def test_a_heic_is_read_by_its_content() -> None:
     for cut in (16, 100, 500, len(data) - 100):
         with pytest.raises(ImageUndecodable):
             prepare(data[:cut], 32)
+
+
+def test_a_heic_of_many_tiles_is_read_as_a_whole() -> None:
+    data = grid(2, 1)
+    assert (prepare(data, 32).width, prepare(data, 32).height) == (4800, 1600)
+    assert Image.open(io.BytesIO(thumbnail(data, 48))).size == (48, 16)

@@ -176,3 +176,13 @@ def test_light_images_overtake_heavy_ones_and_those_that_wait_are_bounded(
             assert not any(each.done() for each in waiting)
         for each in waiting:
             assert [type(result) for result in each.result()] == [PreparedImage] * 3
+
+
+def test_a_picture_that_may_be_larger_than_its_header_says_is_decoded_in_a_process(
+    make_pool: Callable[..., DecodePool],
+) -> None:
+    pool = make_pool()
+    (found,) = pool.prepare([picture(1, "AVIF")], 32, "stretch")
+    assert isinstance(found, PreparedImage)
+    assert np.array_equal(found.pixels, prepare(picture(1, "AVIF"), 32).pixels)
+    assert processes(pool) == 1
