@@ -185,7 +185,9 @@ class DatabaseDamaged(StorageUnavailable):
         ways_out = (
             "restore a backup (`gemello gallery restore`), make it anew from the stored images"
         )
-        ways_out += " (`gemello gallery rebuild`), or go on without what is lost (`… accept`)"
+        ways_out += (
+            " (`gemello gallery rebuild`), or go on without what is lost (`gemello gallery accept`)"
+        )
         super().__init__(problem, f"The database {database} {problem}; {ways_out}.")
 
 

@@ -9,8 +9,10 @@ import pytest
 
 from app.bundle.openvino import OpenVinoEncoder
 from app.config import Settings
+from app.storage.blob_store import digest_of
 from gemello.client import ApiError, Client
 from gemello.gallery_file import GalleryFileError, export_gallery, import_gallery, read_summary
+from tests.support.command_line import run
 from tests.support.images import picture
 from tests.support.serving import in_thread
 from tests.support.tiny_model import publish_tiny
@@ -41,7 +43,7 @@ def test_the_same_answers_without_embedding_again(
     fill(client)
     before = answers(client)
     target = tmp_path / "gallery.zip"
-    assert export_gallery(client, target) == 19
+    assert export_gallery(client, target).images == 19
     assert read_summary(target).images == 19
     names = zipfile.ZipFile(target).namelist()
     assert len(names) == 20, "two records share their bytes"
@@ -143,3 +145,21 @@ def test_a_file_of_the_first_version_is_still_read(client: Client) -> None:
     assert (third.label, third.metadata, third.filename) == (None, {}, "hut.png")
     (nearest, *_) = client.search(client.content("shoe-2")).results
     assert (nearest.id, nearest.distance) == ("shoe-2", pytest.approx(0, abs=1e-3))
+
+
+def test_a_damaged_image_is_named_and_the_others_are_exported(
+    settings: Settings, tmp_path: Path
+) -> None:
+    target = tmp_path / "gallery.zip"
+    with in_thread(settings) as server, Client(str(server.base_url)) as client:
+        fill(client, 5)
+        digest = digest_of(picture(2))
+        path = settings.data_dir / "blobs" / digest[:2] / digest
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+        exported = export_gallery(client, target)
+        assert (exported.images, list(exported.damaged)) == (5, ["id02"])
+        assert "add the same file again" in exported.damaged["id02"]
+        done = run("gallery", "export", target, "--url", server.base_url)
+        assert (done.returncode, done.stdout) == (1, f"5 images in {target}\n")
+        assert "id02: The stored image" in done.stderr
+    assert read_summary(target).images == 5

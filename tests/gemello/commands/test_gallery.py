@@ -37,7 +37,7 @@ def test_images_are_listed_shown_changed_and_removed(stored: str) -> None:
     assert done.stdout == "2 removed.\n"
     removed = run("gallery", "delete", "d", "--json", GEMELLO_URL=stored)
     assert json.loads(removed.stdout) == {"removed": 1}
-    assert "images   1 (1 searchable)" in run("gallery", "stats", GEMELLO_URL=stored).stdout
+    assert "images     1 (1 searchable)" in run("gallery", "stats", GEMELLO_URL=stored).stdout
     assert len(json.loads(run("gallery", "list", "--json", GEMELLO_URL=stored).stdout)) == 1
 
 
