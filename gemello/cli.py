@@ -30,6 +30,7 @@ COMMANDS = (
     "gallery",
     "duplicates",
     "jobs",
+    "verify",
 )
 
 app = typer.Typer(

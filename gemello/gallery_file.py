@@ -8,13 +8,13 @@ import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gemello.archive_entries import EntryError, open_archive, read_entry, read_lines
-from gemello.client import Client
+from gemello.client import ApiError, Client
 from gemello.client.calls.call import OnConflict
 from gemello.client.decoding import decode
 from gemello.client.results import Image, Item
@@ -26,6 +26,7 @@ _CHUNK, _CHUNK_BYTES = 16, 32_000_000
 # What is read of a file at most: its summary, a line, an image.
 _MAX_SUMMARY, _MAX_LINE, _MAX_IMAGE = 65_536, 1_000_000, 100_000_000
 _SHA256 = re.compile("[0-9a-f]{64}")
+_DAMAGED, _GONE = "image_damaged", "image_not_found"
 
 Advance = Callable[[int], None]
 
@@ -42,27 +43,38 @@ class Summary:
     images: int
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """How many images a file holds, and by id why others are not in it: they are damaged."""
+
+    images: int
+    damaged: Mapping[str, str]
+
+
 def export_gallery(
     client: Client, target: Path, advance: Callable[[int, int], None] = lambda _done, _total: None
-) -> int:
-    """Write the gallery of a running service to ``target``; return how many images it has.
+) -> Exported:
+    """Write the gallery of a running service to ``target``; an image that is damaged is left out.
 
     The file appears when it is complete. Raises ``GalleryFileError`` when it cannot be written.
     """
     partial = target.with_name(f".{target.name}.part")
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            count = _write(client, archive, advance)
+            exported = _write(client, archive, advance)
         partial.replace(target)
     except OSError as exc:
         raise GalleryFileError(f"{target} cannot be written ({exc.strerror}).") from exc
     finally:
         partial.unlink(missing_ok=True)
-    return count
+    return exported
 
 
-def _write(client: Client, archive: zipfile.ZipFile, advance: Callable[[int, int], None]) -> int:
+def _write(
+    client: Client, archive: zipfile.ZipFile, advance: Callable[[int, int], None]
+) -> Exported:
     lines: list[str] = []
+    damaged: dict[str, str] = {}
     stored: set[str] = set()
     cursor, model = None, ""
     while True:
@@ -73,20 +85,29 @@ def _write(client: Client, archive: zipfile.ZipFile, advance: Callable[[int, int
             )
         model = page.model.id
         for image in page.images:
-            data = client.content(image.id)
+            try:
+                data = client.content(image.id)
+            except ApiError as exc:
+                if exc.code == _DAMAGED:
+                    damaged[image.id] = str(exc)
+                    continue
+                # Removed since it was listed.
+                if exc.code == _GONE:
+                    continue
+                raise
             digest = hashlib.sha256(data).hexdigest()
             if digest not in stored:
                 archive.writestr(f"images/{digest}", data)
                 stored.add(digest)
             lines.append(json.dumps(_line(image, digest)))
-        advance(len(lines), page.total)
+        advance(len(lines) + len(damaged), page.total)
         cursor = page.next_cursor
         if cursor is None:
             break
     archive.writestr("images.jsonl", "\n".join(lines), zipfile.ZIP_DEFLATED)
     summary = {"format_version": FORMAT_VERSION, "model": model, "images": len(lines)}
     archive.writestr("gallery.json", json.dumps(summary))
-    return len(lines)
+    return Exported(len(lines), damaged)
 
 
 def _line(image: Image, digest: str) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
-from gemello.commands import moving, stored
+from gemello.commands import moving, stored, upkeep
 from gemello.commands.options import DEFAULT, FilterText, Json, Key, Url, parsed_filter
 from gemello.commands.outputs import print_fields, print_json, print_outcome
 
 
 def register(app: typer.Typer) -> None:
     gallery = typer.Typer(
-        help="List, show, change, remove, export and import stored images.", no_args_is_help=True
+        help="List, show, change, remove, export, import, back up and restore stored images.",
+        no_args_is_help=True,
     )
     app.add_typer(gallery, name="gallery")
 
@@ -114,3 +115,4 @@ def register(app: typer.Typer) -> None:
 
     stored.add_to(gallery)
     moving.add_to(gallery)
+    upkeep.add_to(gallery)

@@ -22,17 +22,25 @@ def add_to(gallery: typer.Typer) -> None:
         key: Key = None,
         as_json: Json = False,
     ) -> None:
-        """Write the whole gallery to one file.
+        """Write the whole gallery to one file. Exits with 1 when an image is damaged and left out.
 
         Example: `gemello gallery export photos.zip`
         """
         with Client(url, key=key) as client:
             total = client.stats().images
             with track("exporting", total) as bar:
-                count = export_gallery(client, target, bar.set)
-        print_outcome(
-            as_json, {"images": count, "file": str(target)}, f"{count} images in {target}"
-        )
+                exported = export_gallery(client, target, bar.set)
+        console = Console(stderr=True)
+        for image_id, reason in exported.damaged.items():
+            console.print(f"{image_id}: {reason}", style="red", markup=False, soft_wrap=True)
+        document = {
+            "images": exported.images,
+            "file": str(target),
+            "damaged": list(exported.damaged),
+        }
+        print_outcome(as_json, document, f"{exported.images} images in {target}")
+        if exported.damaged:
+            raise typer.Exit(1)
 
     @gallery.command("import")
     def import_(

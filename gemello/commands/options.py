@@ -20,6 +20,10 @@ Store = Annotated[
     Path | None,
     typer.Option("--store", help="Folder of published models; default: GEMELLO_MODEL_STORE."),
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of the gallery; default: GEMELLO_DATA_DIR."),
+]
 
 FilterText = Annotated[
     str | None,
@@ -63,3 +67,10 @@ def model_store(folder: Path | None) -> Path:
     from app.config import load_settings
 
     return folder or load_settings().model_store
+
+
+def data_dir(folder: Path | None) -> Path:
+    """Return the folder of the gallery: this one, or that of the service's settings."""
+    from app.config import load_settings
+
+    return folder or load_settings().data_dir

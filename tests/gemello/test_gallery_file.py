@@ -11,8 +11,10 @@ import pytest
 
 from app.bundle.openvino import OpenVinoEncoder
 from app.config import Settings
+from app.storage.blob_store import digest_of
 from gemello.client import ApiError, Client
 from gemello.gallery_file import GalleryFileError, export_gallery, import_gallery, read_summary
+from tests.support.command_line import run
 from tests.support.images import picture
 from tests.support.serving import in_thread
 from tests.support.tiny_model import publish_tiny
@@ -43,7 +45,7 @@ def test_the_same_answers_with_hardly_an_image_embedded_again(
     fill(client)
     before = answers(client)
     target = tmp_path / "gallery.zip"
-    assert export_gallery(client, target) == 19
+    assert export_gallery(client, target).images == 19
     assert read_summary(target).images == 19
     names = zipfile.ZipFile(target).namelist()
     assert len(names) == 20, "two records share their bytes"
@@ -238,3 +240,21 @@ def test_hardening_an_image_does_not_lie_under_the_vector_of_another(client: Cli
     assert (
         client.add([picture(1)], embeddings=[nearly], embeddings_model=model)[0].status == "created"
     )
+
+
+def test_a_damaged_image_is_named_and_the_others_are_exported(
+    settings: Settings, tmp_path: Path
+) -> None:
+    target = tmp_path / "gallery.zip"
+    with in_thread(settings) as server, Client(str(server.base_url)) as client:
+        fill(client, 5)
+        digest = digest_of(picture(2))
+        path = settings.data_dir / "blobs" / digest[:2] / digest
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+        exported = export_gallery(client, target)
+        assert (exported.images, list(exported.damaged)) == (5, ["id02"])
+        assert "add the same file again" in exported.damaged["id02"]
+        done = run("gallery", "export", target, "--url", server.base_url)
+        assert (done.returncode, done.stdout) == (1, f"5 images in {target}\n")
+        assert "id02: The stored image" in done.stderr
+    assert read_summary(target).images == 5

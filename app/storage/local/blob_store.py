@@ -32,7 +32,7 @@ class LocalBlobStore:
     def put(self, digest: str, data: bytes) -> None:
         target = self._path(digest)
         with translated():
-            if _holds(target, digest):
+            if holds(target, digest):
                 return
             temporary = self._temporary / uuid4().hex
             try:
@@ -104,7 +104,7 @@ class LocalBlobStore:
     def _bring_back(self, digest: str) -> bool:
         """Return whether intact bytes were found in the quarantine, and are in their place again."""
         for item in self._quarantine.copies(digest):
-            if _holds(self._quarantine.path(item), digest):
+            if holds(self._quarantine.path(item), digest):
                 self._path(digest).parent.mkdir(exist_ok=True)
                 self._quarantine.path(item).replace(self._path(digest))
                 self._quarantine.remove(item)
@@ -112,10 +112,16 @@ class LocalBlobStore:
         return False
 
     def _path(self, digest: str) -> Path:
-        return self._root / digest[:2] / digest
+        return blob_path(self._root, digest)
 
 
-def _holds(path: Path, digest: str) -> bool:
+def blob_path(root: Path, digest: str) -> Path:
+    """Return where a store below ``root`` keeps the bytes."""
+    return root / digest[:2] / digest
+
+
+def holds(path: Path, digest: str) -> bool:
+    """Return whether a file can be read, and has the SHA-256 ``digest``."""
     try:
         return digest_of(path.read_bytes()) == digest
     except OSError:

@@ -23,8 +23,10 @@ class Database:
     Reads have connections of their own: they wait neither for a change nor for another program's.
     """
 
-    def __init__(self, path: Path, patience_s: float = _PATIENCE_S) -> None:
-        """Open ``path``, making or upgrading its tables.
+    def __init__(
+        self, path: Path, patience_s: float = _PATIENCE_S, *, upgrade: bool = True
+    ) -> None:
+        """Open ``path``, making or upgrading its tables, unless it may not be upgraded.
 
         Raises ``DatabaseDamaged`` or ``StorageUnavailable``.
         """
@@ -46,6 +48,11 @@ class Database:
                 )
             if problem := self.problem(quick=True):
                 raise DatabaseDamaged(str(path), f"is damaged ({problem})")
+            if version < SCHEMA_VERSION and not upgrade:
+                raise StorageUnavailable(
+                    f"{path} was written by an older version of Gemello (schema {version}); start "
+                    "the service once"
+                )
             if version < SCHEMA_VERSION:
                 with self.transaction() as db:
                     migrate(db, version)

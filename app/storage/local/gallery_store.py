@@ -22,7 +22,7 @@ from app.storage.local.journal import Entry, Journal
 from app.storage.records import ImageRecord, Summary
 
 T = TypeVar("T")
-Check = Callable[[sqlite3.Connection, int, int], int]
+Check = Callable[[sqlite3.Connection, int, int], tuple[int, rows.RowsDamaged | None]]
 
 JOURNAL = "journal.jsonl"
 # Filters whose images are remembered until the gallery changes; each takes memory for every image.
@@ -156,7 +156,7 @@ class LocalGalleryStore:
             if model_id in self._loaded:
                 self._loaded[model_id].loads += 1
                 return
-            for _ in self._check_all(rows.check_records_after):
+            for _ in self._check_all(rows.damaged_records_after):
                 pass
             self._loaded[model_id] = _Loaded(self._filled(model_id, dimension), dimension)
 
@@ -213,7 +213,7 @@ class LocalGalleryStore:
                 self._generation += 1
             yield Damage("database", self._database.path.name, problem, mended)
         yield None
-        for check in (rows.check_records_after, vector_rows.check_vectors_after):
+        for check in (rows.damaged_records_after, vector_rows.damaged_vectors_after):
             for _ in self._check_all(check):
                 yield None
                 yield from self._reported()
@@ -268,4 +268,7 @@ class LocalGalleryStore:
 
 
 def _chunk_from(check: Check, after: int, db: sqlite3.Connection) -> int:
-    return check(db, after, _CHUNK)
+    last, damaged = check(db, after, _CHUNK)
+    if damaged:
+        raise damaged
+    return last

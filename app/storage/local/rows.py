@@ -95,14 +95,32 @@ def records_after(
     return _records(rows)
 
 
-def check_records_after(db: sqlite3.Connection, after: int, limit: int) -> int:
-    """Hold up to ``limit`` records to their checksums; return the last position, or ``after``."""
+def damaged_records_after(
+    db: sqlite3.Connection, after: int, limit: int
+) -> tuple[int, RowsDamaged | None]:
+    """Hold up to ``limit`` records to their checksums.
+
+    Returns the last position, or ``after`` when there are no more, and those that fail.
+    """
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM images WHERE position > ? ORDER BY position LIMIT ?",  # noqa: S608
         (after, limit),
     ).fetchall()
-    _check(rows)
-    return int(rows[-1][-1]) if rows else after
+    damaged = _damaged(rows)
+    return (int(rows[-1][-1]) if rows else after), RowsDamaged(damaged) if damaged else None
+
+
+def intact_records_after(
+    db: sqlite3.Connection, after: int, limit: int
+) -> tuple[list[ImageRecord], int]:
+    """Return those of up to ``limit`` records that pass their checksum, and the last position."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM images WHERE position > ? ORDER BY position LIMIT ?",  # noqa: S608
+        (after, limit),
+    ).fetchall()
+    damaged = set(_damaged(rows))
+    intact = [record_of(row) for row in rows if row[-1] not in damaged]
+    return intact, (rows[-1][-1] if rows else after)
 
 
 def records_without_vector(
@@ -229,17 +247,17 @@ def chunks(values: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
 
 def _records(rows: Iterable[tuple[Any, ...]]) -> list[ImageRecord]:
     read = list(rows)
-    _check(read)
-    return [_record(row) for row in read]
+    if damaged := _damaged(read):
+        raise RowsDamaged(damaged)
+    return [record_of(row) for row in read]
 
 
-def _check(rows: Iterable[tuple[Any, ...]]) -> None:
-    damaged = [row[-1] for row in rows if record_checksum(row[:-2]) != row[-2]]
-    if damaged:
-        raise RowsDamaged(records=damaged)
+def _damaged(rows: Iterable[tuple[Any, ...]]) -> list[int]:
+    return [row[-1] for row in rows if record_checksum(row[:-2]) != row[-2]]
 
 
-def _record(row: tuple[Any, ...]) -> ImageRecord:
+def record_of(row: tuple[Any, ...]) -> ImageRecord:
+    """Return the record of a row whose last two columns are its checksum and its position."""
     image_id, sha256, filename, label, text, width, height, media_type, size, created = row[:-2]
     return ImageRecord(
         id=image_id,

@@ -11,7 +11,7 @@ from app.storage.local.gallery_store import LocalGalleryStore
 from app.storage.local.thumbnail_store import LocalThumbnailStore
 from app.storage.stores import Stores
 
-_DATABASE, _IMAGES, _THUMBNAILS = "gallery.sqlite3", "blobs", "thumbnails"
+DATABASE, IMAGES, _THUMBNAILS = "gallery.sqlite3", "blobs", "thumbnails"
 
 
 def own(data_dir: Path) -> int:
@@ -40,7 +40,7 @@ def open_database(data_dir: Path) -> Database:
     Raises ``DatabaseMissing`` rather than begin an empty gallery beside images of an older one, or
     ``StorageUnavailable``.
     """
-    path, images = data_dir / _DATABASE, data_dir / _IMAGES
+    path, images = data_dir / DATABASE, data_dir / IMAGES
     written = path.exists() and path.stat().st_size > 0
     if not written and next(LocalBlobStore(images).digests(), None) is not None:
         raise DatabaseMissing(str(path), f"is missing or empty, but {images} holds stored images")
@@ -51,6 +51,6 @@ def open_stores(data_dir: Path, database: Database) -> Stores:
     """Open the stores for records and vectors, for bytes and thumbnails. Raises ``StorageUnavailable``."""
     return Stores(
         LocalGalleryStore(database),
-        LocalBlobStore(data_dir / _IMAGES),
+        LocalBlobStore(data_dir / IMAGES),
         LocalThumbnailStore(data_dir / _THUMBNAILS),
     )

@@ -66,10 +66,12 @@ def vectors_after(
     return [row[5] for row in intact], vectors, intact[-1][1] if intact else after
 
 
-def check_vectors_after(db: sqlite3.Connection, after: int, limit: int) -> int:
+def damaged_vectors_after(
+    db: sqlite3.Connection, after: int, limit: int
+) -> tuple[int, RowsDamaged | None]:
     """Hold the vectors of up to ``limit`` images, of every model, to their checksums.
 
-    Returns the last position, or ``after`` when there are no more.
+    Returns the last position, or ``after`` when there are no more, and those that fail.
     """
     (last,) = db.execute(
         "SELECT max(position) FROM"
@@ -77,14 +79,14 @@ def check_vectors_after(db: sqlite3.Connection, after: int, limit: int) -> int:
         (after, limit),
     ).fetchone()
     if last is None:
-        return after
+        return after, None
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM images JOIN vectors USING (position)"  # noqa: S608
         " WHERE position > ? AND position <= ?",
         (after, last),
     )
-    _intact(rows)
-    return int(last)
+    damaged = _damaged(rows)
+    return int(last), RowsDamaged(vectors=damaged) if damaged else None
 
 
 def drop_vectors(db: sqlite3.Connection, vectors: Iterable[tuple[str, int]]) -> None:
@@ -94,12 +96,15 @@ def drop_vectors(db: sqlite3.Connection, vectors: Iterable[tuple[str, int]]) -> 
 
 def _intact(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     read = list(rows)
-    damaged = [
+    if damaged := _damaged(read):
+        raise RowsDamaged(vectors=damaged)
+    return read
+
+
+def _damaged(rows: Iterable[tuple[Any, ...]]) -> list[tuple[str, int]]:
+    return [
         (model_id, position)
-        for model_id, position, sha256, data, checksum, _ in read
+        for model_id, position, sha256, data, checksum, _ in rows
         if not isinstance(data, bytes)
         or vector_checksum(position, model_id, sha256, data) != checksum
     ]
-    if damaged:
-        raise RowsDamaged(vectors=damaged)
-    return read
