@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     )
     allowed_hosts: str = Field(
         "",
+        pattern=r"^[\w.*, -]*$",
         description="Names that the service is reached by, separated by commas, as in "
         "`images.example`; `*` means any. Addresses and `localhost` always work, and every name where both "
         "keys are set; without them a web page could have a name of its own point here.",

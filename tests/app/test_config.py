@@ -78,6 +78,8 @@ def test_an_empty_variable_is_an_unset_one(name: str, monkeypatch: pytest.Monkey
     [
         ("PORT", "http"),
         ("PORT", "65536"),
+        ("ALLOWED_HOSTS", "https://images.example"),
+        ("ALLOWED_HOSTS", "images.example:8000"),
         ("RUNTIME", "onnx"),
         ("PRECISION", "int8"),
         ("MAX_BATCH", "0"),

@@ -9,8 +9,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from app.config import Settings
 from tests.browser.test_page import FLAGS, chromium
 from tests.support.images import picture
+from tests.support.serving import in_thread
 
 EVIL = "evil.example"
 
@@ -98,21 +100,30 @@ def test_a_page_elsewhere_reads_and_changes_nothing(server: httpx.Client, evil: 
     assert navigated.value.status == 403
 
 
-def test_a_page_elsewhere_shows_neither_the_page_nor_a_stored_image(
-    server: httpx.Client, evil: Page
-) -> None:
+def shows_an_image(page: Page, server: httpx.Client) -> bool:
     server.post("/gallery", files={"images": picture(1)})
-    url = str(server.base_url)
-    image = url + server.get("/gallery").json()["images"][0]["image_url"]
-    shown = evil.evaluate(
+    url = f"{server.base_url}{server.get('/gallery').json()['images'][0]['image_url']}"
+    shown: bool = page.evaluate(
         """(url) => new Promise((resolve) => {
           const image = new Image();
           image.onload = () => resolve(true); image.onerror = () => resolve(false);
           image.src = url;
         })""",
-        image,
+        url,
     )
-    assert shown is False
+    return shown
+
+
+def test_a_page_elsewhere_shows_a_stored_image_only_where_pages_are_named(
+    settings: Settings, evil: Page
+) -> None:
+    for named, shown in (("", False), ("https://shop.example", True)):
+        with in_thread(settings.model_copy(update={"cors_origins": named})) as server:
+            assert shows_an_image(evil, server) is shown
+
+
+def test_a_page_elsewhere_frames_nothing(server: httpx.Client, evil: Page) -> None:
+    url = str(server.base_url)
     evil.set_content(f'<iframe src="{url}/"></iframe>')
     frame = evil.frames[1]
     frame.wait_for_load_state()

@@ -6,11 +6,14 @@ import resource
 import socket
 from typing import Any
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from app.api.connections.places import Places
 from app.api.connections.protocol import IDLE_S, Connection
+
+log = structlog.get_logger()
 
 STOP_S = 20
 """How long requests may take to finish once the service is told to stop."""
@@ -78,7 +81,10 @@ class Server(uvicorn.Server):
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(1)
-            self._places.sweep()
+            try:
+                self._places.sweep()
+            except Exception:  # whatever it is, the deadlines of all others must still be kept
+                log.exception("connections could not be looked after")
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # asyncio reports it for every connection that it cannot take: 170 MB of log in 20 s.
