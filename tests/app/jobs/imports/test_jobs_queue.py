@@ -116,6 +116,18 @@ def test_hardening_the_list_of_jobs_is_short_whatever_they_were_given(settings: 
         assert kept(settings) == []
 
 
+def test_addresses_that_an_earlier_version_wrote_into_the_job_are_fetched(
+    settings: Settings,
+) -> None:
+    service = Service(settings)
+    arguments = {"urls": ["http://127.0.0.1/a.png"], "on_conflict": "skip"}
+    job = service.jobs.create(jobs_module.URLS, arguments)
+    service.stop()
+    with in_thread(settings) as server:
+        ended = finished(server, {"id": job.id})
+        assert (ended["state"], ended["done"], ended["failed"]) == ("succeeded", 1, 1)
+
+
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
