@@ -26,7 +26,8 @@ def body_limit(scope: Scope, settings: Settings) -> int:
         raise CharsetUnsupported(charset)
     limit = ADDRESSES if scope["path"] == "/gallery/import" else TEXT
     if scope["method"] == "POST" and kind == b"multipart/form-data":
-        limit = min(limit + _files(scope["path"], settings), settings.max_request_bytes)
+        limit += _files(scope["path"], settings)
+    limit = min(limit, settings.max_request_bytes)
     length = headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise BodyTooLarge(limit)

@@ -73,10 +73,14 @@ class DearReads:
             answer.cancel()
             left.cancel()
 
-    def close(self) -> None:
-        """End what runs."""
+    def end(self) -> None:
+        """Let what runs end at its next look, and what waits not begin."""
         for over in list(self._unfinished):
             over.set()
+
+    def close(self) -> None:
+        """End, and wait for it."""
+        self.end()
         self._thread.shutdown(cancel_futures=True)
 
 

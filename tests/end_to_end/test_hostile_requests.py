@@ -6,7 +6,7 @@ Each prints its figures (``pytest -s``).
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -119,22 +119,23 @@ def test_hardening_small_archives_cost_little_memory(served: Served) -> None:
     assert cost < 100
 
 
-def test_hardening_fifty_callers_of_the_dearest_read_leave_the_service_answering(
-    served: Served,
-) -> None:
+@pytest.fixture(scope="module")
+def alike(served: Served) -> int:
+    """Two thousand images that are nearly the same; returns how many there are."""
     noise = np.random.default_rng(0)
     base = np.asarray(photo(1), np.int16)
     for _ in range(40):
-        alike = [
-            encode(
-                Image.fromarray(
-                    (base + noise.integers(-3, 4, base.shape)).clip(0, 255).astype(np.uint8)
-                )
-            )
-            for _ in range(50)
-        ]
-        files = [("images", ("a.png", data)) for data in alike]
+        varied = [(base + noise.integers(-3, 4, base.shape)).clip(0, 255) for _ in range(50)]
+        pictures = [encode(Image.fromarray(each.astype(np.uint8))) for each in varied]
+        files = [("images", ("a.png", data)) for data in pictures]
         assert served.client.post("/gallery", files=files).status_code == 201
+    return 2001
+
+
+def health_beside(
+    served: Served, calls: Sequence[Callable[[], httpx.Response]]
+) -> tuple[list[httpx.Response], float]:
+    """The answers to ``calls``, all at once, and the 99th percentile of /health meanwhile, in ms."""
     done, waits = threading.Event(), []
 
     def watch() -> None:
@@ -146,16 +147,41 @@ def test_hardening_fifty_callers_of_the_dearest_read_leave_the_service_answering
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    with ThreadPoolExecutor(50) as threads:
-        params = [{"max_distance": 2 - i / 1000} for i in range(50)]
-        answers = list(threads.map(lambda p: served.client.get("/duplicates", params=p), params))
-        assert served.client.post("/search", files={"image": picture(1)}).status_code == 200
+    with ThreadPoolExecutor(len(calls)) as threads:
+        answers = [f.result() for f in [threads.submit(call) for call in calls]]
     done.set()
     watcher.join()
+    return answers, float(np.quantile(waits, 0.99)) * 1000
+
+
+def test_hardening_fifty_callers_of_the_dearest_read_leave_the_service_answering(
+    served: Served, alike: int
+) -> None:
+    def call(distance: float) -> Callable[[], httpx.Response]:
+        return lambda: served.client.get("/duplicates", params={"max_distance": distance})
+
+    answers, p99 = health_beside(served, [call(2 - i / 1000) for i in range(50)])
     statuses = [answer.status_code for answer in answers]
+    print(f"/health p99 {p99:.0f} ms, {statuses.count(429)} of 50 refused")  # noqa: T201
     assert set(statuses) == {200, 429}
     largest = next(a for a in answers if a.status_code == 200).json()["groups"][0]
-    assert (largest["size"], len(largest["images"]), largest["truncated"]) == (2001, 1000, True)
-    p99 = float(np.quantile(waits, 0.99)) * 1000
-    print(f"/health p99 {p99:.0f} ms over {len(waits)} calls, {statuses.count(429)} refused")  # noqa: T201
+    assert (largest["size"], len(largest["images"]), largest["truncated"]) == (alike, 1000, True)
+    assert p99 < 1000
+    assert served.client.post("/search", files={"image": picture(1)}).status_code == 200
+
+
+def test_hardening_fifty_callers_of_many_vectors_leave_the_service_answering(
+    served: Served, alike: int
+) -> None:
+    options = httpx.QueryParams(limit=1000, include="embedding")
+
+    def call() -> httpx.Response:
+        return served.client.get("/gallery", params=options)
+
+    answers, p99 = health_beside(served, [call] * 50)
+    statuses = [answer.status_code for answer in answers]
+    print(f"/health p99 {p99:.0f} ms, {statuses.count(429)} of 50 refused")  # noqa: T201
+    assert set(statuses) <= {200, 429}
+    whole = next(a for a in answers if a.status_code == 200).json()
+    assert (len(whole["images"]), whole["total"]) == (1000, alike)
     assert p99 < 1000

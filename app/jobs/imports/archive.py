@@ -19,6 +19,8 @@ from gemello.image_folder import SUFFIXES
 MAX_ENTRIES = 65_534
 # What all images unpack to: so many times the archive's size, but this much always.
 MAX_RATIO, MIN_UNPACKED = 100, 100_000_000
+# Of an entry's name what is kept where it fails: a name may have 65,535 characters.
+_MAX_NAME = 500
 _ENTRY = b"PK\x01\x02"
 _MOST_READ, _PIECE = 16_000_000, 1 << 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -54,7 +56,7 @@ def import_archive(
         entries = _images(archive)
         progress.total = len(entries)
         candidates = (
-            Candidate(entry.filename, _read(archive, entry, max_bytes))
+            Candidate(entry.filename[-_MAX_NAME:], _read(archive, entry, max_bytes))
             for entry in entries[progress.done :]
         )
         for batch in batched(candidates, Candidate.size):

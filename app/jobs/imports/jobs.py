@@ -40,7 +40,9 @@ class Imports:
     ) -> None:
         self._settings, self._gallery, self._known, self._jobs = settings, gallery, known, jobs
         self._folder = settings.data_dir / "imports"
-        self._keeping = threading.Lock()
+        self._arriving: dict[str, int] = {}
+        """Sizes of files that are being written, by name."""
+        self._lock = threading.Lock()
         self.kinds: Mapping[str, Work] = {
             ARCHIVE: self._work_on_archive,
             FOLDER: self._work_on_folder,
@@ -97,34 +99,39 @@ class Imports:
     def _kept(self, upload: BinaryIO, suffix: str) -> Iterator[Path]:
         """Yield a durable copy of ``upload`` for a job; it goes again where none is made."""
         path = self._folder / f"{uuid4().hex}.{suffix}"
-        # One at a time, so that two do not take the room that is left for one.
-        with self._keeping:
-            try:
-                self._folder.mkdir(exist_ok=True)
-                self._check_room(upload.seek(0, os.SEEK_END))
-                upload.seek(0)
-                with path.open("wb") as stream:
-                    shutil.copyfileobj(upload, stream, _COPIED)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                sync(self._folder)
-                yield path
-            except BaseException as exc:
-                with suppress(OSError):
-                    path.unlink()
-                if isinstance(exc, OSError):
-                    raise storage_error(exc) from exc
-                raise
+        try:
+            self._take_room(path.name, upload.seek(0, os.SEEK_END))
+            upload.seek(0)
+            with path.open("wb") as stream:
+                shutil.copyfileobj(upload, stream, _COPIED)
+                stream.flush()
+                os.fsync(stream.fileno())
+            sync(self._folder)
+            yield path
+        except BaseException as exc:
+            with suppress(OSError):
+                path.unlink()
+            if isinstance(exc, OSError):
+                raise storage_error(exc) from exc
+            raise
+        finally:
+            self._arriving.pop(path.name, None)
 
-    def _check_room(self, size: int) -> None:
-        self._check_queue()
+    def _take_room(self, name: str, size: int) -> None:
+        """Raises ``JobQueueFull``. What arrives counts whole, so that two do not take the room of one."""
+        self._folder.mkdir(exist_ok=True)
         most = _ROOM * self._settings.max_request_bytes
-        if size + sum(_size(path) for path in self._folder.iterdir()) > most:
-            raise JobQueueFull(f"Archives that wait may take {most:,} bytes")
+        with self._lock:
+            self._check_queue()
+            kept = sum(_size(p) for p in self._folder.iterdir() if p.name not in self._arriving)
+            if kept + sum(self._arriving.values()) + size > most:
+                raise JobQueueFull(f"Archives that wait may take {most:,} bytes")
+            self._arriving[name] = size
 
     def _check_queue(self) -> None:
         most = self._settings.max_queued_jobs
-        if sum(job.kind in self.kinds for job in self._jobs.unfinished()) >= most:
+        waiting = sum(job.kind in self.kinds for job in self._jobs.unfinished())
+        if waiting + len(self._arriving) >= most:
             raise JobQueueFull(f"At most {most} imports may wait (GEMELLO_MAX_QUEUED_JOBS)")
 
     def _work_on_archive(self, arguments: Mapping[str, Any], progress: Progress) -> None:

@@ -1,5 +1,6 @@
 """Dear reads: few at once, ended with their caller or their time, and nobody else waits for them."""
 
+import asyncio
 import json
 import threading
 import time
@@ -9,8 +10,11 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
 from app.api.dear_reads import DearReads
+from app.api.errors import CallerLeft
 from app.config import Settings
 from app.errors import Overloaded
 from app.gallery import search as search_module
@@ -93,6 +97,36 @@ def test_a_long_read_ends_when_its_time_is_over(settings: Settings, endless: End
         assert (answer.status_code, answer.json()["code"]) == (503, "read_too_long")
         assert "GEMELLO_READ_TIMEOUT_S" in answer.json()["detail"]
         assert endless.ended.acquire(timeout=PATIENCE_S)
+
+
+def test_a_stop_ends_long_reads_that_run_and_those_that_wait() -> None:
+    reads, began, done = DearReads(60), threading.Event(), []
+
+    def work(check: Check) -> None:
+        began.set()
+        while True:
+            check()
+            time.sleep(0.001)
+
+    def waiting(check: Check) -> None:
+        check()
+        done.append("it should not have come so far")
+
+    async def never() -> Message:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async def ask() -> list[BaseException | None]:
+        caller = Request({"type": "http"}, never)
+        calls = [reads.long(caller, each) for each in (work, waiting)]
+        answers = asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.to_thread(began.wait)
+        reads.end()
+        return await answers
+
+    assert [type(answer) for answer in asyncio.run(ask())] == [CallerLeft, CallerLeft]
+    assert done == []
+    reads.close()
 
 
 def test_large_answers_have_two_places_and_ordinary_ones_need_none() -> None:

@@ -99,3 +99,10 @@ def test_the_size_that_counts_is_no_more_than_the_table_says(
     check_archive(tmp_path / "lies.zip", MAX_BYTES)
     with pytest.raises(ArchiveInvalid, match="unpack to"):
         check_archive(tmp_path / "lies.zip", 10**9)
+
+
+def test_the_errors_of_a_job_are_short_whatever_entries_are_called(server: httpx.Client) -> None:
+    names = [f"{'x' * 60_000}/{i}.png" for i in range(50)]
+    job = imported(server, zipped(dict.fromkeys(names, b"no image")))
+    assert (job["failed"], len(job["errors"])) == (50, 50)
+    assert {len(error["item"]) for error in job["errors"]} == {500}

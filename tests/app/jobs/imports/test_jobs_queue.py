@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,23 @@ def test_hardening_no_more_imports_wait_than_the_setting_says(
         assert kept(settings) == []
 
 
+def test_uploads_at_once_do_not_take_the_same_place(
+    settings: Settings, held: threading.Event
+) -> None:
+    def upload(_: int) -> int:
+        files = {"archive": ("a.zip", ARCHIVE)}
+        with httpx.Client(base_url=server.base_url, timeout=30) as client:
+            return client.post("/gallery/import", files=files).status_code
+
+    with in_thread(settings.model_copy(update={"max_queued_jobs": 3})) as server:
+        with ThreadPoolExecutor(12) as threads:
+            statuses = list(threads.map(upload, range(12)))
+        assert set(statuses) == {202, 429}
+        assert 1 <= statuses.count(202) <= 3
+        assert len(kept(settings)) == statuses.count(202)
+        held.set()
+
+
 def test_hardening_archives_that_wait_take_bounded_room(
     settings: Settings, held: threading.Event
 ) -> None:
@@ -114,6 +132,18 @@ def test_hardening_the_list_of_jobs_is_short_whatever_they_were_given(settings: 
         ended = finished(server, job)
         assert (ended["done"], ended["failed"]) == (1000, 1000)
         assert kept(settings) == []
+
+
+def test_addresses_that_an_earlier_version_wrote_into_the_job_are_fetched(
+    settings: Settings,
+) -> None:
+    service = Service(settings)
+    arguments = {"urls": ["http://127.0.0.1/a.png"], "on_conflict": "skip"}
+    job = service.jobs.create(jobs_module.URLS, arguments)
+    service.stop()
+    with in_thread(settings) as server:
+        ended = finished(server, {"id": job.id})
+        assert (ended["state"], ended["done"], ended["failed"]) == ("succeeded", 1, 1)
 
 
 @pytest.mark.parametrize(
