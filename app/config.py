@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         ge=0,
         description="Memory that large images may take together while they are decoded, in bytes; one that "
         "alone takes more is refused. 0 means a quarter of what the process may use, and at least "
-        "512 MB. Small images take up to 64 MB more, and never wait for large ones.",
+        "512 MB. Small images never wait for large ones, and take up to an eighth more, or 64 MB.",
     )
     max_images_per_request: int = Field(
         100, ge=1, le=1000, description="Most images in one upload."

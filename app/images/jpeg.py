@@ -37,7 +37,7 @@ class JpegLayout:
     scans: int = 0
     first_scan_end: int = 0
     """Where the data of the first scan end."""
-    _components: int = 0
+    _components: frozenset[int] = frozenset()
     _missing_bits: dict[int, list[int]] = field(default_factory=dict)
     """By component: for each coefficient the lowest bit that has come, or more than any."""
 
@@ -50,7 +50,7 @@ class JpegLayout:
     def cut_short(self) -> bool:
         """Whether the scans together do not make a whole picture."""
         bits = self._missing_bits
-        return len(bits) < self._components or any(any(low) for low in bits.values())
+        return not self._components <= bits.keys() or any(any(low) for low in bits.values())
 
     @property
     def pixels_end(self) -> int | None:
@@ -60,8 +60,9 @@ class JpegLayout:
         )
 
     def read_frame(self, marker: int, segment: bytes) -> None:
-        self.frame, self._components = marker, segment[7]
-        factors = [(byte >> 4) * (byte & 15) for byte in segment[9 : 9 + 3 * segment[7] : 3]]
+        components = segment[8 : 8 + 3 * segment[7]]
+        self.frame, self._components = marker, frozenset(components[::3])
+        factors = [(byte >> 4) * (byte & 15) for byte in components[1::3]]
         self.samples = sum(factors) / max(max(factors, default=1), 1)
 
     def read_scan(self, segment: bytes) -> None:

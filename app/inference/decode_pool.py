@@ -21,6 +21,7 @@ T = TypeVar("T")
 # What is light is decoded in a thread: soon enough that the next one need not be let past it, and, where
 # the decoder holds the interpreter's lock, that nobody notices.
 _LIGHT_MEMORY, _LIGHT_MEMORY_TOGETHER = 32_000_000, 64_000_000
+_LIGHT_SHARE = 8
 _LIGHT_SECONDS, _LIGHT_SECONDS_LOCKED = 0.2, 0.05
 # Each process takes some 40 MB before it has an image.
 _MOST_PROCESSES = 4
@@ -29,9 +30,10 @@ _MOST_PROCESSES = 4
 class DecodePool:
     """Threads for light images, and processes for heavy ones, which can be killed.
 
-    A light image takes a moment and at most 32 MB, all that are decoded at once 64 MB. Heavy ones share
-    ``memory`` bytes by what each is estimated to take; they leave a core to the light ones. So are those
-    whose header does not bind the decoder. So many of each may wait, and no more.
+    Heavy images, and those whose header does not bind the decoder, share ``memory`` bytes by what each is
+    estimated to take, and leave a core to the light ones. A light one takes a moment and at most 32 MB, one
+    in each of ``threads``; together they take 64 MB or an eighth of ``memory``. So many of each may wait,
+    and no more.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class DecodePool:
         threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, "decode")
         self._room = threading.BoundedSemaphore(queue_size)
-        self._light_memory = MemoryBudget(_LIGHT_MEMORY_TOGETHER)
+        self._light_memory = MemoryBudget(max(_LIGHT_MEMORY_TOGETHER, memory // _LIGHT_SHARE))
         # Each caller holds a thread of the server while it waits.
         self._processes = DecodeProcesses(
             limits,

@@ -1,5 +1,8 @@
 """Twenty pictures of 49 megapixels at once: memory stays bounded, and nobody else is held up."""
 
+import functools
+import os
+import signal
 import statistics
 import struct
 import sys
@@ -18,7 +21,7 @@ from PIL import Image
 from app.images.jpeg import read_layout
 from tests.support.heic import grid
 from tests.support.images import encode, picture
-from tests.support.resident import watched
+from tests.support.resident import children, gone, watched
 from tests.support.serving import in_process
 
 # Side by side 49 megapixels; HEIC, which is made of tiles, has 46.
@@ -67,9 +70,9 @@ class Beside:
     search: list[float] = field(default_factory=list)
 
 
-@pytest.fixture(scope="module")
-def pictures() -> dict[str, bytes]:
-    return {kind: make() for kind, make in KINDS.items()}
+@functools.cache
+def large(kind: str) -> bytes:
+    return KINDS[kind]()
 
 
 @pytest.fixture
@@ -141,13 +144,11 @@ def report(what: str, seen: Beside, idle: Beside, rise: int) -> None:
 
 
 @pytest.mark.slow
-def test_3_twenty_large_pictures_of_all_kinds_at_once(
-    server: tuple[int, str], pictures: dict[str, bytes]
-) -> None:
+def test_3_twenty_large_pictures_of_all_kinds_at_once(server: tuple[int, str]) -> None:
     pid, url = server
     idle = beside(url, lambda: time.sleep(3))
-    kinds = [list(pictures)[number % len(pictures)] for number in range(AT_ONCE)]
-    searches = [search(pictures[kind]) for kind in kinds]
+    kinds = [list(KINDS)[number % len(KINDS)] for number in range(AT_ONCE)]
+    searches = [search(large(kind)) for kind in kinds]
     answers: list[int] = []
     with watched(pid) as watch:
         seen = beside(url, lambda: answers.extend(statuses(url, searches)))
@@ -160,12 +161,10 @@ def test_3_twenty_large_pictures_of_all_kinds_at_once(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_3_twenty_thumbnails_of_a_large_picture_at_once(
-    server: tuple[int, str], pictures: dict[str, bytes], kind: str
-) -> None:
+def test_3_twenty_thumbnails_of_a_large_picture_at_once(server: tuple[int, str], kind: str) -> None:
     pid, url = server
     with httpx.Client(base_url=url, timeout=TIMEOUT) as client:
-        answer = client.post("/gallery", files={"images": pictures[kind]})
+        answer = client.post("/gallery", files={"images": large(kind)})
         path = f"/gallery/{answer.json()['items'][0]['id']}/thumbnail"
     idle = beside(url, lambda: time.sleep(1))
     asked: list[Ask] = [lambda client: client.get(path)] * AT_ONCE
@@ -209,3 +208,15 @@ def test_4_small_files_that_take_long_to_decode_hold_nobody_up(server: tuple[int
     assert watch.rise <= MEMORY + ROOM
     assert quantile(seen.health) < 500
     assert quantile(seen.search) < max(10 * quantile(idle.search), 1000)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_the_service(server: tuple[int, str], ending: signal.Signals) -> None:
+    pid, url = server
+    heavy = encode(Image.new("RGB", (3200, 3200)), compress_level=1)
+    with httpx.Client(base_url=url, timeout=TIMEOUT) as client:
+        assert search(heavy)(client).status_code == 200
+    workers = children(pid)
+    assert workers
+    os.kill(pid, ending)
+    assert all(gone(worker) for worker in workers)

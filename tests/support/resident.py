@@ -1,9 +1,13 @@
-"""How much memory a process and its children hold, watched from outside."""
+"""A process and its children, watched from outside: how much memory they hold, and when they end."""
 
+import os
+import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_PATIENCE_S = 60
 
 
 class Watch:
@@ -61,3 +65,15 @@ def _resident(pid: int) -> int:
     except OSError:
         return 0
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def gone(pid: int) -> bool:
+    """Whether a process, of whomever, ends before patience does."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], _PATIENCE_S)[0])
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,6 @@
 """The process that decodes: the same pixels as here, and no harm when it dies."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -21,9 +20,9 @@ from app.inference import worker_process
 from app.inference.worker_process import WorkerProcess
 from tests.support.images import picture
 from tests.support.paths import ROOT
+from tests.support.resident import gone
 
 MEMORY = 10_000_000
-PATIENCE_S = 30
 
 
 @dataclass(frozen=True)
@@ -66,18 +65,6 @@ def worker() -> Iterator[WorkerProcess]:
 def process_of(worker: WorkerProcess) -> "subprocess.Popen[bytes]":
     assert worker._running
     return worker._running[0]
-
-
-def gone(pid: int) -> bool:
-    """Whether a process, of whomever, ends before patience does."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([descriptor], [], [], PATIENCE_S)[0])
-    finally:
-        os.close(descriptor)
 
 
 def test_the_result_is_the_same_as_in_this_process(worker: WorkerProcess) -> None:
