@@ -4,16 +4,16 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from starlette.concurrency import run_in_threadpool
 
 from app.api import requests, responses
 from app.api.dependencies import GalleryDep, LargeAnswersDep, SearcherDep
 from app.api.elapsed import elapsed_ms
 from app.api.fields import check_label, parse_box
+from app.api.large_answers import FEW, as_json
 from app.api.problems import problems
 from app.gallery import query as domain
-from app.gallery.gallery import Gallery
 from app.gallery.metadata import check_metadata
-from app.gallery.search import Searcher
 from app.storage.filters import parse_filter
 
 router = APIRouter(prefix="/gallery", tags=["gallery"])
@@ -32,23 +32,23 @@ async def list_images(
     query: Annotated[requests.ListQuery, Query()],
 ) -> Response:
     """List images in order of arrival; follow `next_cursor` for more."""
-    return await large_answers.make(lambda: _listed(gallery, searcher, query))
 
+    def listed() -> responses.ListAnswer:
+        wanted = parse_filter(query.filter) if query.filter is not None else None
+        records = gallery.list_images(int(query.cursor or "0"), query.limit, wanted)
+        ids = [record.id for record in records] if "embedding" in query.include else []
+        model, vectors = searcher.vectors(ids)
+        more = len(records) == query.limit
+        return responses.ListAnswer(
+            images=[responses.Image.of(record, vectors.get(record.id)) for record in records],
+            total=len(gallery),
+            next_cursor=str(records[-1].position) if more else None,
+            model=responses.ModelInfo.of(model),
+        )
 
-def _listed(
-    gallery: Gallery, searcher: Searcher, query: requests.ListQuery
-) -> responses.ListAnswer:
-    wanted = parse_filter(query.filter) if query.filter is not None else None
-    records = gallery.list_images(int(query.cursor or "0"), query.limit, wanted)
-    ids = [record.id for record in records] if "embedding" in query.include else []
-    model, vectors = searcher.vectors(ids)
-    more = len(records) == query.limit
-    return responses.ListAnswer(
-        images=[responses.Image.of(record, vectors.get(record.id)) for record in records],
-        total=len(gallery),
-        next_cursor=str(records[-1].position) if more else None,
-        model=responses.ModelInfo.of(model),
-    )
+    if query.limit > FEW:
+        return await large_answers.make(listed)
+    return await run_in_threadpool(lambda: as_json(listed()))
 
 
 @router.get(
@@ -99,22 +99,29 @@ def remove(gallery: GalleryDep, image_id: str) -> Response:
 @router.get(
     "/{image_id}/similar",
     summary="Find the images most like a stored one",
+    response_model=responses.SearchAnswer,
     responses=problems(401, 404, 422, 429, 503),
 )
-def similar(
+async def similar(
     gallery: GalleryDep,
     searcher: SearcherDep,
+    large_answers: LargeAnswersDep,
     image_id: str,
     query: Annotated[requests.SearchOptions, Query()],
-) -> responses.SearchAnswer:
+) -> Response:
     """Answer the gallery in ascending distance from the image, which is itself left out."""
     start = time.perf_counter()
-    wanted = domain.Query([image_id], box=parse_box(query.box), flip=query.flip)
-    page = searcher.search(wanted, query.options())
-    first = responses.Query.of(
-        page.queries[0],
-        image_id=image_id,
-        filename=gallery.get(image_id).filename,
-        embedding=query.embeddings,
-    )
-    return responses.SearchAnswer.of(page, first, elapsed_ms(start))
+
+    def found() -> tuple[domain.SearchPage, str | None]:
+        wanted = domain.Query([image_id], box=parse_box(query.box), flip=query.flip)
+        return searcher.search(wanted, query.options()), gallery.get(image_id).filename
+
+    page, filename = await run_in_threadpool(found)
+
+    def answer() -> responses.SearchAnswer:
+        first = responses.Query.of(
+            page.queries[0], image_id=image_id, filename=filename, embedding=query.embeddings
+        )
+        return responses.SearchAnswer.of(page, first, elapsed_ms(start))
+
+    return as_json(answer()) if len(page.matches) <= FEW else await large_answers.make(answer)

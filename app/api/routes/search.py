@@ -4,16 +4,19 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from app.api import requests, responses
-from app.api.dependencies import SearcherDep, UploadLimitsDep
+from app.api.dependencies import LargeAnswersDep, SearcherDep, UploadLimitsDep
 from app.api.elapsed import elapsed_ms
 from app.api.fields import parse_box
+from app.api.large_answers import FEW, as_json
 from app.api.multi_status import multi_status
 from app.api.problems import problems
-from app.api.uploads import clean_filename
+from app.api.uploads import UploadLimits, clean_filename
 from app.errors import ImageError, ParameterInvalid
 from app.gallery import query as domain
+from app.gallery.search import Searcher
 
 router = APIRouter(tags=["search"])
 
@@ -27,20 +30,42 @@ _SOME_REFUSED = "Some files are not images"
 @router.post(
     "/search",
     summary="Find the images most like one",
+    response_model=responses.SearchAnswer,
     responses={**_READING, **problems(404)},
 )
-def search(
+async def search(
     searcher: SearcherDep,
     limits: UploadLimitsDep,
+    large_answers: LargeAnswersDep,
     form: Annotated[requests.SearchForm, Form(media_type="multipart/form-data")],
     query: Annotated[requests.SearchOptions, Query()],
-) -> responses.SearchAnswer:
+) -> Response:
     """Answer the gallery in ascending Euclidean distance from an image, or from a stored one.
 
     Options may be form fields or query parameters; a form field wins. The image is not stored.
     """
     start = time.perf_counter()
     options = requests.overridden(query, form)
+    page = await run_in_threadpool(_found, searcher, limits, form, options)
+
+    def answer() -> responses.SearchAnswer:
+        first = responses.Query.of(
+            page.queries[0],
+            image_id=None if form.image else form.id[0],
+            filename=clean_filename(form.image[0]) if form.image else None,
+            embedding=options.embeddings,
+        )
+        return responses.SearchAnswer.of(page, first, elapsed_ms(start))
+
+    return as_json(answer()) if len(page.matches) <= FEW else await large_answers.make(answer)
+
+
+def _found(
+    searcher: Searcher,
+    limits: UploadLimits,
+    form: requests.SearchForm,
+    options: requests.SearchOptions,
+) -> domain.SearchPage:
     count = len(form.image) + len(form.unlike) + len(form.id) + len(form.unlike_id)
     if count > MAX_QUERIES:
         raise ParameterInvalid("images", f"{count} images; at most {MAX_QUERIES} at once")
@@ -53,14 +78,7 @@ def search(
         box=parse_box(options.box),
         flip=options.flip,
     )
-    page = searcher.search(wanted, options.options())
-    first = responses.Query.of(
-        page.queries[0],
-        image_id=None if form.image else form.id[0],
-        filename=clean_filename(form.image[0]) if form.image else None,
-        embedding=options.embeddings,
-    )
-    return responses.SearchAnswer.of(page, first, elapsed_ms(start))
+    return searcher.search(wanted, options.options())
 
 
 @router.post(
