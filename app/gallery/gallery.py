@@ -1,7 +1,6 @@
 """The domain: a gallery of images that can be added to, changed and removed from. No HTTP."""
 
 import contextlib
-import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,13 +10,13 @@ from typing import Any
 import numpy as np
 import structlog
 
-from app.bundle.encoder import Vectors
-from app.errors import GemelloError, ImageError, ImageNotFound, ParameterInvalid
+from app.errors import GemelloError, ImageError, ImageNotFound
+from app.gallery.given_vectors import GivenVectors
 from app.gallery.metadata import check_metadata, merged
 from app.gallery.new_image import AddResult, NewImage, OnConflict, Plan
 from app.gallery.quota import Quota, Usage
 from app.inference.decode_pool import DecodePool
-from app.inference.embedder import Embedded, Embedder
+from app.inference.embedder import Embedder
 from app.inference.reembedding import Reembedder
 from app.inference.served_model import ActiveModel, ServedModel
 from app.storage.filters import Filter
@@ -31,8 +30,6 @@ log = structlog.get_logger()
 _CHUNK = 1000
 # Records in memory while all images of a filter are removed.
 _REMOVED = 10_000
-# Other precisions and decoders move a vector by less; those of different pictures are 1 apart and more.
-_SAME_VECTOR = 0.25
 
 
 class Gallery:
@@ -125,13 +122,11 @@ class Gallery:
         self, model: ServedModel, images: Sequence[NewImage], on_conflict: OnConflict
     ) -> list[AddResult] | None:
         """None when ``model`` is no longer the one that answers, and nothing was stored."""
-        given = _given_vectors(model, images)
-        # One is made here all the same, so that what comes with images cannot be just anything.
-        sampled = secrets.choice(list(given)) if given else None
-        known = {index: vector for index, vector in given.items() if index != sampled}
-        embedded = self._embedder.embed_bytes(model, [new.data for new in images], known=known)
-        if sampled is not None:
-            _check_vector(given[sampled], embedded[sampled])
+        given = GivenVectors.of(model, images)
+        embedded = self._embedder.embed_bytes(
+            model, [new.data for new in images], known=given.trusted
+        )
+        given.check(embedded)
         with self._metrics.stage("store"), self._writing:
             if model is not self._active.model:
                 return None
@@ -238,25 +233,3 @@ class Gallery:
         with contextlib.suppress(GemelloError):
             for unused in set(digests) - self._store.used(digests):
                 self._blobs.delete(unused)
-
-
-def _given_vectors(model: ServedModel, images: Sequence[NewImage]) -> dict[int, Vectors]:
-    """The vectors that came with the images, where ``model`` made them. Raises ``ParameterInvalid``."""
-    dimension = model.encoder.dimension
-    given = {
-        index: new.vector
-        for index, new in enumerate(images)
-        if new.vector is not None and new.model_id == model.id
-    }
-    if any(vector.shape != (dimension,) for vector in given.values()):
-        raise ParameterInvalid("embeddings", f"expected {dimension} numbers for each image")
-    return given
-
-
-def _check_vector(given: Vectors, made: Embedded | ImageError) -> None:
-    """Raise ``ParameterInvalid`` when a vector that came with an image is far from the image's own."""
-    if isinstance(made, Embedded) and np.linalg.norm(given - made.vectors[0]) > _SAME_VECTOR:
-        raise ParameterInvalid(
-            "embeddings",
-            "one is not what the model makes of its image; leave them out, and they are made here",
-        )
