@@ -1,7 +1,6 @@
 """The domain: a gallery of images that can be added to, changed and removed from. No HTTP."""
 
 import contextlib
-import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ import numpy as np
 import structlog
 
 from app.errors import GemelloError, ImageError, ImageNotFound
-from app.gallery.given_vectors import check_vector, given_vectors
+from app.gallery.given_vectors import GivenVectors
 from app.gallery.metadata import check_metadata, merged
 from app.gallery.new_image import AddResult, NewImage, OnConflict, Plan
 from app.gallery.quota import Quota, Usage
@@ -142,13 +141,11 @@ class Gallery:
         self, model: ServedModel, images: Sequence[NewImage], on_conflict: OnConflict
     ) -> list[AddResult] | None:
         """None when ``model`` is no longer the one that answers, and nothing was stored."""
-        given = given_vectors(model, images)
-        # One is made here all the same, so that what comes with images cannot be just anything.
-        sampled = secrets.choice(list(given)) if given else None
-        known = {index: vector for index, vector in given.items() if index != sampled}
-        embedded = self._embedder.embed_bytes(model, [new.data for new in images], known=known)
-        if sampled is not None:
-            check_vector(given[sampled], embedded[sampled])
+        given = GivenVectors.of(model, images)
+        embedded = self._embedder.embed_bytes(
+            model, [new.data for new in images], known=given.trusted
+        )
+        given.check(embedded)
         with self._metrics.stage("store"), self._writing:
             if model is not self._active.model:
                 return None

@@ -8,8 +8,9 @@ from app.storage.gallery_store import GalleryStore
 Check = Callable[[], None]
 """Is called now and then by long work, and ends it by raising."""
 
-# Pairs that one call of the store may give at most: bounds memory whatever the distance is.
-_PAIRS = 10_000_000
+# Pairs that one call of the store may give at most: bounds memory, and how long a search waits beside
+# it, whatever the distance is.
+_PAIRS = 2_000_000
 
 
 def duplicate_groups(

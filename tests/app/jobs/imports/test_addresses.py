@@ -1,0 +1,46 @@
+"""Which addresses may be fetched from."""
+
+import ipaddress
+
+import pytest
+
+from app.jobs.imports.addresses import is_public
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::1", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.1", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::1", False),
+        ("::", False),
+        ("fe80::1", False),
+        ("fc00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:93.184.216.34", True),
+        ("2002:7f00:1::", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::5db8:d822", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("64:ff9b:1:ffff::a00:1", False),
+        ("::127.0.0.1", False),
+        ("::93.184.216.34", False),
+        ("fec0::1", False),
+        ("feff::1", False),
+        ("2002:a00:1::1", False),
+        ("2002:5db8:d822::1", True),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
+        ("ff02::1", False),
+    ],
+)
+def test_hardening_31_which_addresses_lie_in_the_open_internet(text: str, public: bool) -> None:
+    assert is_public(ipaddress.ip_address(text)) == public
