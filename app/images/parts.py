@@ -38,10 +38,12 @@ def _check(what: str, parts: Iterator[int]) -> None:
 
 
 def _chunks(data: bytes) -> Iterator[int]:
-    """The place of each chunk of a PNG."""
+    """The place of each chunk of a PNG, up to its end: what stands behind that is nobody's."""
     position = len(_PNG)
     while position + 8 <= len(data):
         yield position
+        if data[position + 4 : position + 8] == b"IEND":
+            break
         position += 12 + int.from_bytes(data[position : position + 4])
 
 
