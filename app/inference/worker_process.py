@@ -8,10 +8,14 @@ from multiprocessing.connection import Connection
 from signal import SIGXCPU
 from typing import TypeVar
 
+import structlog
+
 from app.errors import ImageUndecodable, Overloaded
 from app.images.limits import ImageLimits
 from app.images.prepare import Wanted
 from app.inference.decode_job import DecodeJob, result_of
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -49,6 +53,7 @@ class WorkerProcess:
             return wanted.unpack(result_of(connection.recv_bytes()))
         except (EOFError, OSError, ValueError) as exc:
             self._end()
+            log.warning("a decoding process has failed", status=process.returncode)
             slow = isinstance(exc, TimeoutError) or process.returncode == -SIGXCPU
             raise ImageUndecodable(
                 "decoding it takes too long" if slow else "its decoder failed"
