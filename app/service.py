@@ -100,6 +100,8 @@ class Service:
             settings.image_limits,
             threads=settings.decode_threads,
             queue_size=settings.queue_size,
+            # The other places are for those who have light ones.
+            heavy_callers=max(1, settings.max_concurrent_requests // 2),
             memory=settings.max_decode_memory or default_decode_memory(),
         )
         embedder = Embedder(opened, self._decoder, self.metrics)

@@ -32,24 +32,29 @@ class DecodePool:
 
     Heavy images, and those whose header does not bind the decoder, share ``memory`` bytes by what each is
     estimated to take, and leave a core to the light ones. A light one takes a moment and at most 32 MB, one
-    in each of ``threads``; together they take 64 MB or an eighth of ``memory``. So many of each may wait,
-    and no more.
+    in each of ``threads``; together they take 64 MB or an eighth of ``memory``. At most ``queue_size``
+    light images wait, and ``heavy_callers`` of those who bring heavy ones.
     """
 
     def __init__(
-        self, limits: ImageLimits, *, threads: int = 0, queue_size: int = 256, memory: int = 2**30
+        self,
+        limits: ImageLimits,
+        *,
+        threads: int = 0,
+        queue_size: int = 256,
+        heavy_callers: int = 32,
+        memory: int = 2**30,
     ) -> None:
         self._limits, self._memory = limits, memory
         threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, "decode")
         self._room = threading.BoundedSemaphore(queue_size)
         self._light_memory = MemoryBudget(max(_LIGHT_MEMORY_TOGETHER, memory // _LIGHT_SHARE))
-        # Each caller holds a thread of the server while it waits.
         self._processes = DecodeProcesses(
             limits,
             count=max(1, min(threads - 1, _MOST_PROCESSES)),
             memory=memory,
-            callers=max(1, queue_size // 8),
+            callers=heavy_callers,
         )
 
     def prepare(

@@ -8,16 +8,22 @@ from multiprocessing.connection import Connection
 from signal import SIGXCPU
 from typing import TypeVar
 
+import structlog
+
 from app.errors import ImageUndecodable, Overloaded
 from app.images.limits import ImageLimits
 from app.images.prepare import Wanted
 from app.inference.decode_job import DecodeJob, result_of
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
 # Processor time for one image, three times what the dearest takes that the limits allow. The second is for
 # a process that hangs, or that the machine has no time for.
 CPU_SECONDS, PATIENCE_S = 30, 180
+# More than any model's input; what one that was taken over may make us hold.
+_LARGEST_ANSWER = 64_000_000
 # The process works on bytes of strangers, and gets no variable that it does not need: some are keys.
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _ENVIRONMENT = {
@@ -46,9 +52,10 @@ class WorkerProcess:
             DecodeJob(wanted, self._limits, memory, CPU_SECONDS).send(connection, data)
             if not connection.poll(PATIENCE_S):
                 raise TimeoutError
-            return wanted.unpack(result_of(connection.recv_bytes()))
+            return wanted.unpack(result_of(connection.recv_bytes(_LARGEST_ANSWER)))
         except (EOFError, OSError, ValueError) as exc:
             self._end()
+            log.warning("a decoding process has failed", status=process.returncode)
             slow = isinstance(exc, TimeoutError) or process.returncode == -SIGXCPU
             raise ImageUndecodable(
                 "decoding it takes too long" if slow else "its decoder failed"

@@ -164,7 +164,7 @@ def test_what_takes_more_than_the_setting_is_refused_before_it_is_touched(
 def test_light_images_overtake_heavy_ones_and_those_that_wait_are_bounded(
     make_pool: Callable[..., DecodePool], heavy: bytes
 ) -> None:
-    pool = make_pool(threads=2, queue_size=16, memory=50_000_000)
+    pool = make_pool(threads=2, heavy_callers=2, memory=50_000_000)
     with ThreadPoolExecutor(2) as callers:
         with pool._processes._memory.take(50_000_000):
             waiting = [callers.submit(pool.prepare, [heavy] * 3, 32, "stretch") for _ in range(2)]

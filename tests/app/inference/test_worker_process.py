@@ -44,7 +44,7 @@ class Misbehaving:
             pass
         if self.how == "hangs":
             signal.pause()
-        return b"x" * (2**30 if self.how == "eats" else 5)
+        return b"x" * {"eats": 2**30, "floods": 70_000_000}.get(self.how, 5)
 
     def pack(self, made: bytes) -> bytes:
         return made
@@ -90,6 +90,7 @@ def test_a_broken_image_is_refused_for_its_own_reason(worker: WorkerProcess) -> 
     [
         ("dies", "its decoder failed"),
         ("babbles", "its decoder failed"),
+        ("floods", "its decoder failed"),
         ("loops", "takes too long"),
         ("hangs", "takes too long"),
         ("eats", "too much memory"),
@@ -103,7 +104,7 @@ def test_a_decoder_that_goes_astray_costs_its_image_alone(
     monkeypatch.setattr(worker_process, "PATIENCE_S", 1 if how == "hangs" else 60)
     before = process_of(worker)
     with pytest.raises(ImageUndecodable, match=reason):
-        worker.decode(Misbehaving(how), picture(1), MEMORY)
+        worker.decode(Misbehaving(how), picture(1), 30 * MEMORY if how == "floods" else MEMORY)
     # A new process takes its time to start.
     monkeypatch.setattr(worker_process, "PATIENCE_S", 60)
     assert worker.decode(Misbehaving("works"), picture(1), MEMORY) == b"xxxxx"
