@@ -6,10 +6,13 @@ from typing import Any
 
 import structlog
 
-from app.errors import GemelloError
+from app.errors import GemelloError, StorageFull
 from app.jobs.table import Job, Jobs
 
 log = structlog.get_logger()
+
+# How long a job waits for a disk that is full, and for one that fails to keep the table of jobs.
+_RETRY_S = 5.0
 
 Work = Callable[[Mapping[str, Any], "Progress"], None]
 
@@ -95,11 +98,16 @@ class JobRunner:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.clear()
-            waiting = self._jobs.unfinished()
-            if waiting:
-                self._work_on(waiting[0])
-            else:
-                self._wake.wait()
+            try:
+                waiting = self._jobs.unfinished()
+                if waiting:
+                    self._work_on(waiting[0])
+                else:
+                    self._wake.wait()
+            except GemelloError as exc:
+                # The table of jobs cannot be written now, or a job found the disk full: it goes on later.
+                log.warning("jobs wait for the disk", reason=str(exc))
+                self._stop.wait(_RETRY_S)
 
     def _work_on(self, job: Job) -> None:
         with self._lock:
@@ -114,6 +122,8 @@ class JobRunner:
             )
         except Stopped:
             log.info("job stopped", job=job.id)
+        except StorageFull:
+            raise
         except GemelloError as exc:
             log.error("job failed", job=job.id, reason=str(exc))
             self._jobs.move(job.id, "failed", str(exc))

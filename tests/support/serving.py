@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -57,15 +57,18 @@ def in_thread(settings: Settings) -> Iterator[httpx.Client]:
 
 @contextmanager
 def in_process(
-    environment: dict[str, str], log: int | IO[bytes] = subprocess.DEVNULL
+    environment: dict[str, str],
+    log: int | IO[bytes] = subprocess.DEVNULL,
+    within: Sequence[str] = (),
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run ``gemello serve`` as a user would; yields the process and its address once ready.
 
-    It is told to end at the end, and has to end by that, not by a crash.
+    It is told to end at the end, and has to end by that, not by a crash. ``within`` is a command that
+    runs another.
     """
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gemello", "serve"],
+        [*within, sys.executable, "-m", "gemello", "serve"],
         cwd=ROOT,
         env={**clean_environment(), **environment, "GEMELLO_PORT": str(port)},
         stderr=log,

@@ -3,13 +3,14 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
 from app.bundle.model_store import sync
 from app.config import Settings
-from app.errors import ParameterInvalid, StorageUnavailable
+from app.errors import ParameterInvalid
 from app.gallery.gallery import Gallery
 from app.gallery.new_image import OnConflict
 from app.jobs.imports.archive import check_archive, import_archive
@@ -18,6 +19,7 @@ from app.jobs.imports.folder import import_folder
 from app.jobs.imports.urls import import_urls
 from app.jobs.runner import Progress, Stopped, Work
 from app.jobs.table import Job, Jobs
+from app.storage.local.disk import storage_error
 from app.storage.local.indexed_files import IndexedFiles
 
 ARCHIVE, FOLDER, URLS = "import_archive", "import_folder", "import_urls"
@@ -42,7 +44,7 @@ class Imports:
     def archive(self, upload: BinaryIO, on_conflict: OnConflict) -> Job:
         """Keep an uploaded archive, and queue its import.
 
-        Raises ``ArchiveInvalid`` or ``StorageUnavailable``, and then nothing was stored.
+        Raises ``ArchiveInvalid``, ``StorageFull`` or ``StorageUnavailable``, and then nothing was stored.
         """
         target = self._folder / f"{uuid4().hex}.zip"
         try:
@@ -54,11 +56,12 @@ class Imports:
             sync(self._folder)
             check_archive(target)
             return self._jobs.create(ARCHIVE, {"archive": target.name, "on_conflict": on_conflict})
-        except OSError as exc:
-            target.unlink(missing_ok=True)
-            raise StorageUnavailable(exc.strerror or "the disk failed") from exc
-        except BaseException:
-            target.unlink(missing_ok=True)
+        except BaseException as exc:
+            # A disk that takes nothing may not give anything up either.
+            with suppress(OSError):
+                target.unlink(missing_ok=True)
+            if isinstance(exc, OSError):
+                raise storage_error(exc) from exc
             raise
 
     def folder(self, folder: str, on_conflict: OnConflict) -> Job:
@@ -84,6 +87,9 @@ class Imports:
 
     def _work_on_archive(self, arguments: Mapping[str, Any], progress: Progress) -> None:
         path = self._folder / arguments["archive"]
+        # A crash came between the removal of the archive and the end of the job.
+        if progress.total is not None and progress.done == progress.total and not path.exists():
+            return
         try:
             import_archive(
                 self._gallery,

@@ -2,16 +2,22 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import GalleryError, StorageFull, StorageUnavailable
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_ERRORS = (*_FULL, errno.EIO, errno.EROFS)
+"""What a disk reports; other errors of the system are about something else."""
+_LITTLE = 64 << 10
+
 
 def storage_error(exc: OSError) -> GalleryError:
     """Return our error for what a system call reported."""
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+    if exc.errno in _FULL:
         return StorageFull()
     return StorageUnavailable(exc.strerror or "the disk failed")
 
@@ -31,3 +37,8 @@ def write_synced(path: Path, parts: Iterable[bytes]) -> None:
         stream.writelines(parts)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether the disk that a folder lies on has no room for even a little."""
+    return shutil.disk_usage(folder).free < _LITTLE

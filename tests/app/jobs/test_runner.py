@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.errors import ImageUndecodable, JobNotFound, Overloaded, StorageUnavailable
+from app.errors import (
+    ImageUndecodable,
+    JobNotFound,
+    Overloaded,
+    StorageFull,
+    StorageUnavailable,
+)
+from app.jobs import runner as runner_module
 from app.jobs import table as jobs_module
 from app.jobs.patience import patiently
 from app.jobs.runner import JobRunner, Progress, Work
@@ -123,6 +130,39 @@ def test_jobs_are_done_in_order_and_say_how_they_ended(
     assert "the disk failed" in str(ended[1].reason)
     assert "mistake" in str(ended[2].reason)
     assert (ended[0].done, ended[0].total, ended[0].failed) == (2, 2, 1)
+
+
+def test_a_job_that_finds_the_disk_full_waits_and_goes_on(
+    jobs: Jobs, running: Callable[[Work], JobRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "_RETRY_S", 0.01)
+    begun_at: list[int] = []
+
+    def work(_: Mapping[str, Any], progress: Progress) -> None:
+        begun_at.append(progress.done)
+        progress.report(progress.done + 1)
+        if len(begun_at) < 3:
+            raise StorageFull
+
+    runner = running(work)
+    assert until(jobs, submit(jobs, runner), "succeeded", "failed").state == "succeeded"
+    assert begun_at == [0, 1, 2]
+
+
+def test_a_table_of_jobs_that_cannot_be_read_ends_no_later_job(
+    jobs: Jobs, running: Callable[[Work], JobRunner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "_RETRY_S", 0.01)
+    unfinished, failures = jobs.unfinished, [StorageUnavailable("the disk failed")] * 2
+
+    def failing() -> list[Job]:
+        if failures:
+            raise failures.pop()
+        return unfinished()
+
+    monkeypatch.setattr(jobs, "unfinished", failing)
+    runner = running(lambda *_: None)
+    assert until(jobs, submit(jobs, runner), "succeeded").state == "succeeded"
 
 
 def test_a_job_can_be_cancelled_before_and_while_it_runs(
