@@ -13,7 +13,7 @@ from starlette.routing import Match
 from app.api.problems import problem, problem_of, request_id_of
 from app.api.responses import ParameterError
 from app.errors import GemelloError, ParameterInvalid
-from app.storage.failures import storage_error
+from app.storage.failures import DISK_ERRORS, storage_error
 
 log = structlog.get_logger()
 
@@ -40,11 +40,18 @@ def add_error_handlers(app: FastAPI) -> None:
             errors=invalid,
         )
 
+    @app.exception_handler(OSError)
+    def _disk(request: Request, exc: OSError) -> JSONResponse:
+        """Of the folder for temporary files, where large bodies are spooled."""
+        if exc.errno not in DISK_ERRORS:
+            return _bug(request, exc)
+        return problem_of(storage_error(exc), request_id_of(request))
+
     @app.exception_handler(HTTPException)
     def _http(request: Request, exc: HTTPException) -> JSONResponse:
+        # The framework calls whatever goes wrong while it reads a body the caller's fault.
         if isinstance(exc.__cause__, OSError):
-            # A body lies in the temporary folder until it is used.
-            return problem_of(storage_error(exc.__cause__), request_id_of(request))
+            return _disk(request, exc.__cause__)
         code = _CODES.get(exc.status_code, "request_malformed")
         detail = str(exc.detail)
         if exc.status_code == HTTPStatus.NOT_FOUND:

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 # It works a tenth of the time, whatever the machine: searches must not notice.
 _REST = 9
-_BETWEEN_S = 24 * 3600.0
+_BETWEEN_S, _RETRY_S = 24 * 3600.0, 60.0
 # Images between two times that the place is written down.
 _PAGE = 100
 
@@ -67,11 +67,13 @@ class Inspector:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            pause = _BETWEEN_S
             try:
                 self._round()
             except Exception as exc:  # whatever it is, the next round may fare better
                 log.error("the stored data could not be checked", reason=str(exc))
-            self._stop.wait(_BETWEEN_S)
+                pause = _RETRY_S
+            self._stop.wait(pause)
 
     def _round(self) -> None:
         begun = set(self._found)

@@ -11,6 +11,9 @@ from app.jobs.table import Job, Jobs
 
 log = structlog.get_logger()
 
+# How long a job waits for a disk that is full, and for one that fails to keep the table of jobs.
+_RETRY_S = 5.0
+
 Work = Callable[[Mapping[str, Any], "Progress"], None]
 
 

@@ -18,6 +18,8 @@ from tests.support.serving import in_process
 SECONDS = 45.0
 """Longer than any deadline of the server, as it is set up here."""
 
+FEW_DESCRIPTORS = ("sh", "-c", 'ulimit -n 1024 && exec "$@"', "-")
+
 
 def large_picture() -> bytes:
     """A PNG of 14 MB."""
@@ -67,7 +69,7 @@ def test_1464_hostile_clients_shut_nobody_out(tmp_path: Path, environment: dict[
     log = tmp_path / "log"
     with (
         log.open("wb") as stream,
-        in_process(environment, stream, descriptors=1024) as (_, url),
+        in_process(environment, stream, within=FEW_DESCRIPTORS) as (_, url),
         httpx.Client(base_url=url, timeout=30) as watcher,
         ThreadPoolExecutor(1) as hostile,
     ):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -56,17 +56,16 @@ def in_thread(settings: Settings) -> Iterator[httpx.Client]:
 def in_process(
     environment: dict[str, str],
     log: int | IO[bytes] = subprocess.DEVNULL,
-    descriptors: int | None = None,
+    within: Sequence[str] = (),
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run ``gemello serve`` as a user would; yields the process and its address once ready.
 
-    It may have so many ``descriptors``, if that is given.
-    It is told to end at the end, and has to end by that, not by a crash.
+    It is told to end at the end, and has to end by that, not by a crash. ``within`` is a command that
+    runs another.
     """
     port = free_port()
-    limited = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "-"] if descriptors else []
     process = subprocess.Popen(
-        [*limited, sys.executable, "-m", "gemello", "serve"],
+        [*within, sys.executable, "-m", "gemello", "serve"],
         cwd=ROOT,
         env={**clean_environment(), **environment, "GEMELLO_PORT": str(port)},
         stderr=log,

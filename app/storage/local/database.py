@@ -7,12 +7,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.errors import DatabaseDamaged, StorageFull, StorageUnavailable
+from app.storage.local.disk import is_full
 from app.storage.local.schema import SCHEMA_VERSION, migrate
 
 READERS = 8
 """Connections for reading; who finds all of them in use waits for one."""
 # How long another program may hold the database before a write is refused.
 _PATIENCE_S = 5.0
+_LOG_BYTES = 1 << 20
 # Instructions of SQLite between two looks at whether a check shall end.
 _STEPS = 100_000
 
@@ -40,6 +42,8 @@ class Database:
             with self._translated():
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
+                # The log is cut after a checkpoint, rather than stay as long as it has ever been.
+                self._db.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
                 self._db.execute("PRAGMA foreign_keys=ON")
                 (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version > SCHEMA_VERSION:
@@ -156,7 +160,10 @@ class Database:
             yield
         except sqlite3.Error as exc:
             code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if code == sqlite3.SQLITE_FULL:
+            # Of its shared memory, SQLite only says that it cannot be written.
+            if code == sqlite3.SQLITE_FULL or (
+                code == sqlite3.SQLITE_IOERR and is_full(self.path.parent)
+            ):
                 raise StorageFull() from exc
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise DatabaseDamaged(str(self.path), f"is damaged ({exc})") from exc

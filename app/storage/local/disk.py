@@ -1,11 +1,14 @@
 """What a disk refuses, in our own terms; and how files are written so that they last."""
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from app.storage.failures import storage_error
+
+_LITTLE = 64 << 10
 
 
 @contextmanager
@@ -23,3 +26,8 @@ def write_synced(path: Path, parts: Iterable[bytes]) -> None:
         stream.writelines(parts)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether the disk that a folder lies on has no room for even a little."""
+    return shutil.disk_usage(folder).free < _LITTLE

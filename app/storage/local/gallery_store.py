@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.bundle.encoder import Vectors
+from app.errors import StorageFull
 from app.index.flat import FlatIndex
 from app.index.vector_index import Selection, VectorIndex
 from app.storage.damage import Damage
@@ -19,6 +20,7 @@ from app.storage.filters import Filter, Scalar
 from app.storage.local import recovery, rows, vector_rows
 from app.storage.local.database import Database
 from app.storage.local.journal import Entry, Journal
+from app.storage.local.reserve import Reserve
 from app.storage.records import ImageRecord, Summary
 
 T = TypeVar("T")
@@ -50,6 +52,7 @@ class LocalGalleryStore:
         """Hold the database to the journal beside it. Raises ``DatabaseOutdated``."""
         self._database = database
         self._journal = Journal(database.path.with_name(JOURNAL))
+        self._reserve = Reserve(database.path.with_name("reserve"))
         self._damage = recovery.reconcile(database, self._journal)
         with database.reading() as db:
             self._change = rows.last_change(db)
@@ -70,6 +73,7 @@ class LocalGalleryStore:
                     position = rows.put_record(db, record)
                     vector_rows.put_vector(db, position, record.sha256, model_id, vector)
                     put.append(replace(record, position=position))
+            self._reserve.fill()
             ids = [record.id for record in records]
             for loaded_id, loaded in self._loaded.items():
                 if loaded_id == model_id:
@@ -99,11 +103,18 @@ class LocalGalleryStore:
 
     def delete(self, ids: Sequence[str]) -> None:
         with self._changing:
-            with self._changed_records() as (db, _, removed):
-                rows.delete_records(db, ids)
-                removed.extend(ids)
+            try:
+                self._delete(ids)
+            except StorageFull:
+                with self._reserve.given_up():
+                    self._delete(ids)
             for loaded in self._loaded.values():
                 loaded.index.remove(ids)
+
+    def _delete(self, ids: Sequence[str]) -> None:
+        with self._changed_records() as (db, _, removed):
+            rows.delete_records(db, ids)
+            removed.extend(ids)
 
     @contextmanager
     def _changed_records(

@@ -120,7 +120,7 @@ def test_it_goes_on_where_it_was_unless_something_was_found(
 def test_a_round_that_fails_is_followed_by_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inspection, "_BETWEEN_S", 0.01)
+    monkeypatch.setattr(inspection, "_RETRY_S", 0.01)
     with opened(tmp_path) as parts:
         place = Kept()
         calls: list[int] = []

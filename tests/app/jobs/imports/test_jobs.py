@@ -1,9 +1,14 @@
 """Imports as jobs over a real port: archives, folders, addresses; progress, errors, restarts."""
 
+import errno
 import io
 import json
+import os
+import shutil
+import sqlite3
 import time
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -176,6 +181,35 @@ def test_an_import_goes_on_after_a_kill(tmp_path: Path, tiny_store: Path) -> Non
         assert (ended["state"], ended["done"], ended["failed"]) == ("succeeded", 400, 0)
         assert client.get("/gallery").json()["total"] == 400
     assert list((tmp_path / "data/imports").iterdir()) == []
+
+
+def test_an_import_whose_archive_was_removed_before_a_kill_has_succeeded(
+    settings: Settings,
+) -> None:
+    """The archive goes first, then the job is said to have ended."""
+    with in_thread(settings) as server:
+        job = begin(server, zipped({f"{i}.png": picture(i) for i in range(3)}))
+        assert finished(server, job)["state"] == "succeeded"
+    with closing(sqlite3.connect(settings.data_dir / "gallery.sqlite3")) as database:
+        database.execute("UPDATE jobs SET state = 'running'")
+        database.commit()
+    with in_thread(settings) as server:
+        assert finished(server, job)["state"] == "succeeded"
+        assert server.get("/gallery").json()["total"] == 3
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 507), (errno.EROFS, 503)])
+def test_an_archive_that_cannot_be_kept_is_refused(
+    server: httpx.Client, monkeypatch: pytest.MonkeyPatch, number: int, status: int
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(shutil, "copyfileobj", fails)
+    monkeypatch.setattr(Path, "unlink", fails)
+    answer = server.post("/gallery/import", files={"archive": zipped({"a.png": picture(1)})})
+    assert answer.status_code == status
+    assert answer.json()["code"] in ("storage_full", "storage_unavailable")
 
 
 def test_a_cancelled_import_keeps_what_it_added(server: httpx.Client, settings: Settings) -> None:

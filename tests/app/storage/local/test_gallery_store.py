@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.errors import StorageUnavailable
+from app.errors import StorageFull, StorageUnavailable
 from app.storage.filters import parse_filter
 from app.storage.local.database import Database
 from app.storage.local.gallery_store import LocalGalleryStore
@@ -182,6 +182,23 @@ def test_a_write_that_fails_half_way_leaves_nothing(store: LocalGalleryStore) ->
     assert (store.count(), store.searchable("m")) == (0, 0)
     put(store, "a")
     assert (store.count(), store.searchable("m")) == (1, 1)
+
+
+def test_deleting_makes_do_with_the_reserve_where_the_disk_is_full(
+    store: LocalGalleryStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, "a", "b")
+    delete, reserve = store._delete, path.with_name("reserve")
+
+    def only_with_room(ids: list[str]) -> None:
+        if reserve.exists():
+            raise StorageFull
+        delete(ids)
+
+    monkeypatch.setattr(store, "_delete", only_with_room)
+    store.delete(["a"])
+    assert [each.id for each in store.page(0, 10)] == ["b"]
+    assert reserve.exists()
 
 
 def steps(database: Database, work: Callable[[], object]) -> int:
