@@ -50,7 +50,7 @@ class Inspector:
         self.mended = 0
         """How many damaged things have been mended since the start."""
         self.checked_at: str | None = None
-        """When the last whole round ended."""
+        """When the last round that began at the first image ended."""
 
     @property
     def damage(self) -> list[Damage]:
@@ -69,26 +69,32 @@ class Inspector:
         while not self._stop.is_set():
             pause = _BETWEEN_S
             try:
-                self._round()
+                place = self._place.get()
+                if self._round(place) and place:
+                    # What came before that place may have been damaged since it was looked at.
+                    continue
             except Exception as exc:  # whatever it is, the next round may fare better
                 log.error("the stored data could not be checked", reason=str(exc))
                 pause = _RETRY_S
             self._stop.wait(pause)
 
-    def _round(self) -> None:
+    def _round(self, place: int) -> bool:
+        """Look at images from ``place`` on, and at all else; return whether it got to the end."""
         begun = set(self._found)
         seen: set[tuple[str, str]] = set()
         clock = time.monotonic()
-        for damage in self._steps():
+        for damage in self._steps(place):
             if damage:
                 seen.add(self._note(damage))
             if self._stop.wait(_REST * (time.monotonic() - clock)):
-                return
+                return False
             clock = time.monotonic()
-        for key in begun - seen:
-            self._found.pop(key, None)
-        self.checked_at = datetime.now(UTC).isoformat(timespec="seconds")
-        log.info("stored data checked", damaged=len(self._found), mended=self.mended)
+        if not place:
+            for key in begun - seen:
+                self._found.pop(key, None)
+            self.checked_at = datetime.now(UTC).isoformat(timespec="seconds")
+            log.info("stored data checked", damaged=len(self._found), mended=self.mended)
+        return True
 
     def _note(self, damage: Damage) -> tuple[str, str]:
         log.error("stored data is damaged", what=str(damage))
@@ -99,10 +105,10 @@ class Inspector:
             self._found[key] = damage
         return key
 
-    def _steps(self) -> Iterator[Damage | None]:
+    def _steps(self, place: int) -> Iterator[Damage | None]:
         yield from self._store.check(self._stop.is_set)
         yield from self._vectors()
-        yield from self._images()
+        yield from self._images(place)
 
     def _vectors(self) -> Iterator[None]:
         """Give images that have no vector one: theirs may have been damaged."""
@@ -115,8 +121,7 @@ class Inspector:
                 except Overloaded as exc:
                     self._stop.wait(exc.retry_after_s)
 
-    def _images(self) -> Iterator[Damage | None]:
-        position = self._place.get()
+    def _images(self, position: int) -> Iterator[Damage | None]:
         whole = True
         while records := self._store.page(position, _PAGE):
             for record in records:

@@ -25,11 +25,13 @@ class Ledger:
     present: dict[str, int] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     unsure: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    unsure_label: tuple[str, str] | None = None
     answers: int = 0
 
 
 def change(url: str, ledger: Ledger, random: np.random.Generator, seeds: list[int]) -> None:
-    """Add and delete until the server is gone."""
+    """Add, change and delete until the server is gone."""
     with httpx.Client(base_url=url, timeout=10) as client:
         while True:
             if ledger.present and random.random() < 0.4:
@@ -39,6 +41,12 @@ def change(url: str, ledger: Ledger, random: np.random.Generator, seeds: list[in
                 ledger.unsure = batch
                 client.delete(f"/gallery/{image_id}").raise_for_status()
                 ledger.removed.update(batch)
+            elif ledger.present and random.random() < 0.4:
+                names = sorted(ledger.present)
+                image_id, label = names[int(random.integers(len(names)))], str(ledger.answers)
+                ledger.unsure_label = image_id, label
+                client.patch(f"/gallery/{image_id}", json={"label": label}).raise_for_status()
+                ledger.labels[image_id], ledger.unsure_label = label, None
             else:
                 chosen = [seeds.pop() for _ in range(int(random.integers(1, 4)))]
                 batch = {digest_of(picture(seed))[:32]: seed for seed in chosen}
@@ -105,6 +113,13 @@ def check(url: str, ledger: Ledger, data: Path) -> None:
         assert not listed & ledger.removed
         ledger.present.update({image_id: ledger.unsure[image_id] for image_id in unsure})
         ledger.unsure = {}
+        for image_id in ledger.present:
+            label = client.get(f"/gallery/{image_id}").json()["label"]
+            assert label == ledger.labels.get(image_id) or (image_id, label) == ledger.unsure_label
+            if label is not None:
+                ledger.labels[image_id] = label
+        ledger.unsure_label = None
+        assert client.get("/stats").json()["damaged"] == 0
         for image_id, seed in ledger.present.items():
             found = client.post("/search", files={"image": picture(seed)}).json()["results"][0]
             assert found["id"] == image_id
