@@ -196,7 +196,7 @@ def test_a_flipped_bit_is_told_mended_or_harmless(
     for _ in range(FLIPS // 2):
         what, spoil = flip(folders, draw)
         outcomes[what] = spoilt(folders, tmp_path, spoil, expected)
-    print(Counter(outcomes.values()))  # noqa: T201
+    print(Counter(outcomes.values()))
     assert [what for what, result in outcomes.items() if result == "WRONG"] == []
     assert [what for what, result in outcomes.items() if result == "refused later"] == []
 
@@ -227,5 +227,5 @@ def test_a_file_that_is_missing_empty_cut_or_older_is_told_mended_or_harmless(
         )
         for name in folders.files
     }
-    print(Counter(outcomes.values()))  # noqa: T201
+    print(Counter(outcomes.values()))
     assert [name for name, result in outcomes.items() if result == "WRONG"] == []
