@@ -188,6 +188,11 @@ class Settings(BaseSettings):
                 "GEMELLO_READ_KEY is set without GEMELLO_WRITE_KEY, so anyone could still write; "
                 "set both."
             )
+        if self.read_key and self.read_key == self.write_key:
+            raise SettingsError(
+                "GEMELLO_READ_KEY and GEMELLO_WRITE_KEY are the same, so every reader could write; "
+                "set two different ones."
+            )
         if _is_loopback(self.host) or self.allow_anonymous or (self.read_key and self.write_key):
             return
         raise SettingsError(

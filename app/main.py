@@ -51,6 +51,7 @@ def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
         # FastAPI's own pages load their scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.service, app.state.dear_reads = service, dear_reads
     for router in (

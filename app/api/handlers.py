@@ -17,6 +17,9 @@ from app.storage.failures import DISK_ERRORS, storage_error
 
 log = structlog.get_logger()
 
+# Of the parameters that are wrong; a request may have tens of thousands.
+_MOST_NAMED = 20
+
 # What the framework refuses by itself.
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
@@ -30,7 +33,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, exc: RequestValidationError) -> JSONResponse:
-        invalid = [_parameter_error(error) for error in exc.errors()]
+        invalid = [_parameter_error(error) for error in exc.errors()[:_MOST_NAMED]]
         return problem(
             422,
             ParameterInvalid.code,

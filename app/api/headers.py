@@ -23,4 +23,6 @@ def protective_headers(request_id: str) -> list[tuple[bytes, bytes]]:
         (b"x-content-type-options", b"nosniff"),
         (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
         (b"referrer-policy", b"no-referrer"),
+        # A shared cache does not know X-API-Key.
+        (b"cache-control", b"no-store"),
     ]

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.addresses import network_of
 from app.api.bodies import Bodies, Body
 from app.api.body_limits import body_limit
-from app.api.errors import BodyTooLarge, RequestTooSlow
+from app.api.errors import BodyTooLarge, HeadersTooLarge, RequestTooSlow
 from app.api.keys import Keys
 from app.api.refusals import refuse
 from app.config import Settings
@@ -22,6 +22,8 @@ from app.errors import GemelloError, Overloaded
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 # Never refused for load either, but it needs a key where reading does.
 _METRICS = "/metrics"
+# A filter has 16 kB, which escapes make three times as long. Longer ones are checked on the event loop, too.
+_LONGEST_QUERY = 50_000
 # All bodies together may hold as much as so many of the largest.
 _LARGEST_BODIES = 4
 
@@ -40,6 +42,8 @@ class RequestLimits:
             await self._app(scope, receive, send)
             return
         try:
+            if len(scope["query_string"]) > _LONGEST_QUERY:
+                raise HeadersTooLarge()
             self._keys.check(scope)
             limit = body_limit(scope, self._settings)
             if scope["path"] != _METRICS:

@@ -18,6 +18,8 @@ from app.api.keys import READING_METHODS
 from app.api.refusals import refuse
 from app.config import Settings
 
+# RFC 1035; with a port.
+_LONGEST_HOST = 261
 _OWN_PAGES = frozenset({"same-origin", "none"})
 
 
@@ -39,10 +41,12 @@ class Origins:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             host = headers.get("host", "")
-            if not self._any_host and not is_allowed_host(host, self._hosts):
+            if not self._any_host and not (
+                len(host) <= _LONGEST_HOST and is_allowed_host(host, self._hosts)
+            ):
                 await refuse(HostNotAllowed(host), scope, receive, send)
                 return
-            if scope["method"] not in READING_METHODS and self._is_foreign(headers, host):
+            if self._is_foreign(headers, host) and not self._may_be_shown(scope, headers):
                 origin = headers.get("origin", "another site")
                 await refuse(OriginNotAllowed(origin), scope, receive, send)
                 return
@@ -55,6 +59,14 @@ class Origins:
             await self._app(scope, receive, send_with_policy)
         else:
             await self._app(scope, receive, send)
+
+    def _may_be_shown(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a page of elsewhere leads somebody here, or shows what pages of elsewhere may show.
+
+        A page that may not read an answer must not make the service work for it either.
+        """
+        reads = scope["method"] in READING_METHODS
+        return reads and (bool(self._origins) or headers.get("sec-fetch-mode") == "navigate")
 
     def _is_foreign(self, headers: Headers, host: str) -> bool:
         origin = headers.get("origin")

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.errors import ParameterInvalid
+from app.storage.facts import facts_of
 
 MAX_BYTES = 16_384
 MAX_LABEL = 200
 MAX_FILENAME = 255
 MAX_DEPTH = 16
+MAX_FACTS_BYTES = 65_536
+"""Of what filters are answered from: each value with all the keys that lead to it."""
 
 
 def check_metadata(value: object) -> dict[str, Any]:
@@ -31,6 +34,9 @@ def check_metadata(value: object) -> dict[str, Any]:
         raise ParameterInvalid("metadata", "it contains a number that is too large") from exc
     if size > MAX_BYTES:
         raise ParameterInvalid("metadata", f"an object must be at most {MAX_BYTES:,} bytes")
+    facts = facts_of(None, None, value)
+    if sum(len(key) + len(str(fact)) for key, fact in facts) > MAX_FACTS_BYTES:
+        raise ParameterInvalid("metadata", "its keys are too long for so many values")
     return value
 
 

@@ -40,6 +40,6 @@ def lacks_clone(exc: BaseException) -> bool:
 def _is_ours(exc: BaseException) -> bool:
     # By name: importing `app` to find out could import a package of the user's own.
     return any(
-        (kind.__module__, kind.__name__) == ("app.errors", "GemelloError")
+        (kind.__module__, kind.__name__) == ("app.errors.base", "GemelloError")
         for kind in type(exc).__mro__
     )

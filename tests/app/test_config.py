@@ -189,5 +189,7 @@ def test_an_open_service_beyond_this_machine_is_refused(given: dict) -> None:
 
 
 def test_a_read_key_alone_is_refused() -> None:
+    with pytest.raises(SettingsError, match="are the same"):
+        Settings(read_key=SecretStr("same"), write_key=SecretStr("same")).check_exposure()
     with pytest.raises(SettingsError, match="GEMELLO_READ_KEY is set without GEMELLO_WRITE_KEY"):
         Settings(read_key=SecretStr("r"), allow_anonymous=True).check_exposure()

@@ -50,6 +50,8 @@ class ServerConfig(uvicorn.Config):
             log_config=None,
             access_log=False,
             server_header=False,
+            # Whoever stands in front is one caller: what it says of others, any caller could say.
+            proxy_headers=False,
             backlog=_TAKEN_AT_ONCE,
             timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=STOP_S,

@@ -59,7 +59,10 @@ class Fetcher:
             data, following = self._get(url, target)
             if following is None:
                 return data
-            target = urljoin(target, following)
+            try:
+                target = urljoin(target, following)
+            except ValueError as exc:
+                raise FetchFailed(url, "it redirects to what is not an address") from exc
         raise FetchFailed(url, f"it redirects more than {_REDIRECTS} times")
 
     def _get(self, url: str, target: str) -> tuple[bytes, str | None]:

@@ -2,16 +2,25 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.errors import DatabaseDamaged, StorageFull, StorageUnavailable
+from app.errors import (
+    DatabaseDamaged,
+    Overloaded,
+    ParameterInvalid,
+    StorageFull,
+    StorageUnavailable,
+)
 from app.storage.local.disk import is_full
 from app.storage.local.schema import SCHEMA_VERSION, migrate
 
 READERS = 8
 """Connections for reading; who finds all of them in use waits for one."""
+# Of them, for reads whose effort grows with the gallery; and how long one waits for its turn, and takes.
+_COSTLY, _TURN_S, _COSTLY_S = 2, 5.0, 20.0
 # How long another program may hold the database before a write is refused.
 _PATIENCE_S = 5.0
 _LOG_BYTES = 1 << 20
@@ -37,6 +46,7 @@ class Database:
         self._lock = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
         self._places = threading.BoundedSemaphore(READERS)
+        self._costly = threading.BoundedSemaphore(_COSTLY)
         self._db = self._connect()
         try:
             with self._translated():
@@ -81,6 +91,29 @@ class Database:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 self._idle.append(db)
+
+    @contextmanager
+    def reading_much(self, what: str) -> Iterator[sqlite3.Connection]:
+        """Yield a connection as ``reading`` does, for ``what`` may look at every image: few at once, and not for ever.
+
+        Raises ``Overloaded`` when too many wait, ``ParameterInvalid`` naming ``what`` when it takes too long.
+        """
+        if not self._costly.acquire(timeout=_TURN_S):
+            raise Overloaded()
+        try:
+            with self.reading() as db:
+                end = time.monotonic() + _COSTLY_S
+                db.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+                try:
+                    yield db
+                except sqlite3.OperationalError as exc:
+                    if exc.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                        raise
+                    raise ParameterInvalid(what, "it takes too long; ask for less") from exc
+                finally:
+                    db.set_progress_handler(None, _STEPS)
+        finally:
+            self._costly.release()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,8 +30,8 @@ Check = Callable[[sqlite3.Connection, int, int], tuple[int, rows.RowsDamaged | N
 JOURNAL = "journal.jsonl"
 # Filters whose images are remembered until the gallery changes; each takes memory for every image.
 _REMEMBERED = 4
-# Vectors read from the database at a time.
-_CHUNK = 4096
+# Vectors read from the database at a time, and rows checked at a time beside searches.
+_CHUNK, _PIECE = 4096, 500
 
 
 @dataclass
@@ -53,7 +54,7 @@ class LocalGalleryStore:
         self._database = database
         self._journal = Journal(database.path.with_name(JOURNAL))
         self._reserve = Reserve(database.path.with_name("reserve"))
-        self._damage = recovery.reconcile(database, self._journal)
+        self._damage = deque(recovery.reconcile(database, self._journal))
         with database.reading() as db:
             self._change = rows.last_change(db)
         self._loaded: dict[str, _Loaded] = {}
@@ -135,7 +136,8 @@ class LocalGalleryStore:
         return self._read(lambda db: rows.records_of(db, ids))
 
     def page(self, after: int, limit: int, where: Filter | None = None) -> list[ImageRecord]:
-        return self._read(lambda db: rows.records_after(db, after, limit, where))
+        much = "filter" if where else None
+        return self._read(lambda db: rows.records_after(db, after, limit, where), much)
 
     def sample(self, count: int) -> list[ImageRecord]:
         return self._read(lambda db: rows.sampled_records(db, count))
@@ -229,9 +231,7 @@ class LocalGalleryStore:
                 yield None
                 yield from self._reported()
         with self._changing:
-            if self._journal.contents().damaged:
-                self._damage += recovery.write_anew(self._database, self._journal)
-                yield Damage("journal", JOURNAL, "lines are damaged", mended=True)
+            self._damage += recovery.check_journal(self._database, self._journal)
         yield from self._reported()
 
     def _check_all(self, check: Check) -> Iterator[None]:
@@ -244,11 +244,10 @@ class LocalGalleryStore:
 
     def _reported(self) -> list[Damage]:
         """What was met since the last call."""
-        damage, self._damage = self._damage, []
-        return damage
+        return [self._damage.popleft() for _ in range(len(self._damage))]
 
-    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        result, damage = recovery.read(self._database, self._journal, work)
+    def _read(self, work: Callable[[sqlite3.Connection], T], much: str | None = None) -> T:
+        result, damage = recovery.read(self._database, self._journal, work, much=much)
         if damage:
             self._damage += damage
             if any(each.kind == "record" and not each.mended for each in damage):
@@ -271,7 +270,7 @@ class LocalGalleryStore:
         key = (repr(where), self._generation)
         selection = self._selections.get(key)
         if selection is None:
-            selection = Selection(self._read(lambda db: rows.ids_where(db, where)))
+            selection = Selection(self._read(lambda db: rows.ids_where(db, where), "filter"))
             for oldest in list(self._selections)[: 1 - _REMEMBERED]:
                 self._selections.pop(oldest, None)
             self._selections[key] = selection
@@ -279,7 +278,7 @@ class LocalGalleryStore:
 
 
 def _chunk_from(check: Check, after: int, db: sqlite3.Connection) -> int:
-    last, damaged = check(db, after, _CHUNK)
+    last, damaged = check(db, after, _PIECE)
     if damaged:
         raise damaged
     return last

@@ -30,28 +30,34 @@ def reconcile(database: Database, journal: Journal) -> list[Damage]:
     The journal is written first, so one change may have got no further: it is carried out, since
     nobody knows whether it was acknowledged. Raises ``DatabaseOutdated`` where more are missing.
     """
+    last = journal.contents().last
     with database.reading() as db:
-        number, images = rows.last_change(db), rows.count_records(db)
-    found = journal.contents()
-    ahead = found.last.number - number
+        ahead = last.number - rows.last_change(db)
     if ahead > 1:
         raise DatabaseOutdated(
             str(database.path), f"is older than its files: it lacks the last {ahead:,} changes"
         )
     if ahead == 1:
         with database.transaction() as db:
-            _carry_out(db, found.last)
-        number += 1
+            _carry_out(db, last)
+    return check_journal(database, journal)
+
+
+def check_journal(database: Database, journal: Journal) -> list[Damage]:
+    """Write the journal anew where it is damaged, lacks something or is far too long; return its damage.
+
+    Nothing may be written meanwhile.
+    """
+    found = journal.contents()
+    with database.reading() as db:
+        number, images = rows.last_change(db), rows.count_records(db)
+    behind = found.last.number < number or (images > 0 and not found.records)
     damage: list[Damage] = []
-    if found.damaged or ahead < 0 or (images and not found.records):
-        # A gallery of an older version has none yet.
-        if found.damaged or number:
-            problem = (
-                f"{found.damaged} lines are damaged" if found.damaged else "changes are missing"
-            )
-            damage.append(Damage("journal", journal.path.name, problem, mended=True))
-        damage += write_anew(database, journal)
-    elif found.records > _GROWTH * images + _SLACK:
+    # A gallery of an older version has no journal yet.
+    if found.damaged or (behind and number):
+        problem = f"{found.damaged} lines are damaged" if found.damaged else "changes are missing"
+        damage.append(Damage("journal", journal.path.name, problem, mended=True))
+    if found.damaged or behind or found.records > _GROWTH * images + _SLACK:
         damage += write_anew(database, journal)
     return damage
 
@@ -66,13 +72,20 @@ def write_anew(database: Database, journal: Journal) -> list[Damage]:
 
 
 def read(
-    database: Database, journal: Journal, work: Callable[[sqlite3.Connection], T]
+    database: Database,
+    journal: Journal,
+    work: Callable[[sqlite3.Connection], T],
+    *,
+    much: str | None = None,
 ) -> tuple[T, list[Damage]]:
-    """Return what ``work`` reads; damaged rows that it meets are dealt with, and it begins again."""
+    """Return what ``work`` reads; damaged rows that it meets are dealt with, and it begins again.
+
+    ``much`` names the parameter for which it may look at every image (``Database.reading_much``).
+    """
     damage: list[Damage] = []
     while True:
         try:
-            with database.reading() as db:
+            with database.reading_much(much) if much else database.reading() as db:
                 return work(db), damage
         except rows.RowsDamaged as exc:
             new = mend_records(database, journal, exc.records) if exc.records else []

@@ -61,7 +61,12 @@ def test_a_problem_may_quote_half_a_character(server: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     ("error", "status", "code"),
-    [(errno.ENOSPC, 507, "storage_full"), (errno.EROFS, 503, "storage_unavailable")],
+    [
+        (errno.ENOSPC, 507, "storage_full"),
+        (errno.EDQUOT, 507, "storage_full"),
+        (errno.EIO, 503, "storage_unavailable"),
+        (errno.EROFS, 503, "storage_unavailable"),
+    ],
 )
 def test_hardening_35_a_temporary_folder_without_room_is_said(
     server: httpx.Client, monkeypatch: pytest.MonkeyPatch, error: int, status: int, code: str
@@ -75,6 +80,17 @@ def test_hardening_35_a_temporary_folder_without_room_is_said(
     monkeypatch.undo()
     server.post("/gallery", files={"images": picture(1)})
     assert server.post("/search", files={"image": picture(1)}).status_code == 200
+
+
+def test_of_many_wrong_parameters_some_are_named(server: httpx.Client) -> None:
+    answer = server.get("/gallery", params={f"p{number}": "x" for number in range(500)})
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 20
+
+
+def test_a_query_without_measure_is_refused(server: httpx.Client) -> None:
+    answer = server.get("/gallery?" + "&".join(f"parameter{number}" for number in range(4_200)))
+    assert (answer.status_code, answer.json()["code"]) == (431, "headers_too_large")
 
 
 def test_hardening_29_a_range_of_ten_thousand_parts_is_bounded(server: httpx.Client) -> None:

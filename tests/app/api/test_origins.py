@@ -141,6 +141,11 @@ def test_reading_is_left_to_the_browser(shop: httpx.Client) -> None:
 
 def test_no_other_page_embeds_an_answer_unless_pages_are_named(server: httpx.Client) -> None:
     for path in ("/", "/docs", "/gallery", "/nowhere"):
+        page = {"Sec-Fetch-Site": "cross-site"}
+        assert server.get(path, headers=page | {"Sec-Fetch-Mode": "no-cors"}).status_code == 403
+        assert server.get(path, headers={"Origin": "https://evil.example"}).status_code == 403
+        followed = server.get(path, headers=page | {"Sec-Fetch-Mode": "navigate"})
+        assert followed.status_code in (200, 404)
         headers = server.get(path).headers
         assert headers["cross-origin-resource-policy"] == "same-origin"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]

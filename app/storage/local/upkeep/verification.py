@@ -63,25 +63,28 @@ def _rows(database: Database) -> Iterator[Damage]:
     with database.reading() as db:
         for position in rows.damaged_positions(db):
             yield Damage("record", f"no. {position}", "its row was altered, and is set aside")
-    for damaged in _chunks(database, rows.damaged_records_after):
-        for position in damaged.records:
-            yield Damage("record", f"no. {position}", "its row has been altered")
-    for damaged in _chunks(database, vector_rows.damaged_vectors_after):
-        for model_id, position in damaged.vectors:
-            yield Damage("vector", f"no. {position} of {model_id[:12]}…", "it has been altered")
+    with database.reading() as db:
+        for damaged in _damaged(db):
+            for position in damaged.records:
+                yield Damage("record", f"no. {position}", "its row has been altered")
+            for model_id, position in damaged.vectors:
+                yield Damage("vector", f"no. {position} of {model_id[:12]}…", "it has been altered")
 
 
-def _chunks(
-    database: Database,
-    check: Callable[[sqlite3.Connection, int, int], tuple[int, rows.RowsDamaged | None]],
-) -> Iterator[rows.RowsDamaged]:
-    after, last = -1, 0
-    while last != after:
-        after = last
-        with database.reading() as db:
+def check_rows(db: sqlite3.Connection) -> None:
+    """Raise ``RowsDamaged`` where a record or a vector fails its checksum."""
+    for damaged in _damaged(db):
+        raise damaged
+
+
+def _damaged(db: sqlite3.Connection) -> Iterator[rows.RowsDamaged]:
+    for check in (rows.damaged_records_after, vector_rows.damaged_vectors_after):
+        after, last = -1, 0
+        while last != after:
+            after = last
             last, damaged = check(db, after, _CHUNK)
-        if damaged:
-            yield damaged
+            if damaged:
+                yield damaged
 
 
 def _images(data_dir: Path, database: Database, advance: Advance) -> Iterator[Damage]:

@@ -129,3 +129,12 @@ def test_many_can_be_removed_by_a_filter(filled: httpx.Client, blobs: BlobStore)
     assert filled.delete("/gallery", params={"filter": "[]"}).status_code == 422
     assert filled.delete("/gallery", params={"filter": "{}"}).json() == {"removed": 2}
     assert listed(filled) == []
+
+
+def test_long_keys_of_many_values_are_refused(server: httpx.Client) -> None:
+    """Each value is stored with all the keys that lead to it: 16 kB would become 14 MB."""
+    server.post("/gallery", files={"images": picture(1)}, data={"ids": '["a"]'})
+    metadata = {"k" * 7000: {f"{number}": 1 for number in range(900)}}
+    answer = server.patch("/gallery/a", json={"metadata": metadata})
+    assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+    assert "keys are too long" in answer.json()["detail"]

@@ -193,6 +193,14 @@ def test_a_redirect_to_a_private_address_is_refused(
         fetcher.fetch(f"{address(web)}/to?{target}")
 
 
+@pytest.mark.parametrize("target", ["http://[", "http://[::1", "//[bad]/x", "http://a]/"])
+def test_a_redirect_to_no_address_is_said(
+    web: ThreadingHTTPServer, fetcher: Fetcher, target: str
+) -> None:
+    with pytest.raises(FetchFailed, match="not an address"):
+        fetcher.fetch(f"{address(web)}/to?{target}")
+
+
 def test_the_address_that_was_checked_is_the_one_that_is_reached(
     web: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import DatabaseDamaged, StorageUnavailable
+from app.errors import DatabaseDamaged, Overloaded, ParameterInvalid, StorageUnavailable
 from app.storage.filters import parse_filter
+from app.storage.local import database as database_module
 from app.storage.local import schema
 from app.storage.local.database import READERS, Database
 from app.storage.local.gallery_store import LocalGalleryStore
@@ -178,3 +179,25 @@ def test_a_folder_in_its_place_is_our_error(path: Path) -> None:
     path.mkdir()
     with pytest.raises(StorageUnavailable, match="unable to open"):
         Database(path)
+
+
+def test_reads_of_everything_are_few_and_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_TURN_S", 0.1)
+    monkeypatch.setattr(database_module, "_COSTLY_S", 0.2)
+    endless = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    )
+    with (
+        pytest.raises(ParameterInvalid, match="filter: it takes too long"),
+        database.reading_much("filter") as db,
+    ):
+        db.execute(endless).fetchone()
+    with database.reading_much("filter"), database.reading_much("filter"):
+        with pytest.raises(Overloaded), database.reading_much("filter"):
+            pass
+        with database.reading() as db:
+            assert db.execute("SELECT 1").fetchone() == (1,)
+    with database.reading_much("filter") as db:
+        assert db.execute("SELECT 1").fetchone() == (1,)

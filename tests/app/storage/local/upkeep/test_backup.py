@@ -12,7 +12,7 @@ from app.storage.blob_store import digest_of
 from app.storage.local.upkeep import backup
 from app.storage.local.upkeep.backup import copy_gallery
 from app.storage.local.upkeep.verification import verify
-from tests.support.data_folders import blob, filled, records
+from tests.support.data_folders import blob, filled, records, tamper
 from tests.support.galleries import new, opened
 from tests.support.images import picture
 
@@ -93,6 +93,15 @@ def test_a_damaged_image_is_named_and_the_others_are_copied(
     spoil(blob(folder, 1))
     assert [(each.kind, each.item) for each in copy_gallery(folder, copy)] == [("image", "b")]
     assert [(each.kind, each.item) for each in verify(copy)] == [("image", "b")]
+
+
+def test_a_damaged_record_is_named_and_mended_at_the_start_of_the_copy(
+    folder: Path, copy: Path
+) -> None:
+    before = records(folder)
+    tamper(folder, "UPDATE images SET width = 1 WHERE id = 'c'")
+    assert [(each.kind, each.item) for each in copy_gallery(folder, copy)] == [("record", "c")]
+    assert records(copy) == before
 
 
 def test_a_damaged_file_of_the_copy_is_mended(folder: Path, copy: Path) -> None:
