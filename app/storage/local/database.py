@@ -162,7 +162,8 @@ class Database:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             with suppress(sqlite3.Error):
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                (version,) = self._db.execute("PRAGMA user_version").fetchone()
+                self._db.execute(f"PRAGMA user_version = {version}")
             raise
 
     def _reader(self) -> sqlite3.Connection:

@@ -106,6 +106,9 @@ def mend_records(database: Database, journal: Journal, positions: Sequence[int])
         # The index has what the row had before: without this, the row could not be changed.
         db.execute("REINDEX images")
         for position in positions:
+            # Another read may have dealt with it, and a change have followed.
+            if not rows.is_damaged(db, position):
+                continue
             record = known.get(position)
             mended = record is not None and rows.write_record(db, record, position) == position
             if not mended:

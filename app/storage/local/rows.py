@@ -110,6 +110,12 @@ def damaged_records_after(
     return (int(rows[-1][-1]) if rows else after), RowsDamaged(damaged) if damaged else None
 
 
+def is_damaged(db: sqlite3.Connection, position: int) -> bool:
+    """Return whether there is a record at ``position`` that fails its checksum."""
+    last, damaged = damaged_records_after(db, position - 1, 1)
+    return last == position and damaged is not None
+
+
 def intact_records_after(
     db: sqlite3.Connection, after: int, limit: int
 ) -> tuple[list[ImageRecord], int]:

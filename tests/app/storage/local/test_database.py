@@ -4,7 +4,9 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,6 +126,26 @@ def test_a_file_of_the_first_version_is_upgraded_and_can_be_filtered(path: Path)
         assert [r.id for r in store.page(0, 10, parse_filter(text))] == expected
     database.close()
     Database(path).close()
+
+
+def test_an_upgrade_whose_commit_fails_can_be_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql == "COMMIT":
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *values)
+
+    connect = sqlite3.connect
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", partial(connect, factory=Failing))
+        with pytest.raises(StorageUnavailable, match="disk"):
+            Database(path)
+    database = Database(path)
+    insert(database, "a")
+    assert count(database) == 1
+    database.close()
 
 
 def test_a_record_of_an_older_file_that_cannot_be_read_is_set_aside(path: Path) -> None:

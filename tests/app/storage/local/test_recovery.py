@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.errors import DatabaseOutdated, StorageUnavailable
+from app.storage.local import recovery
 from app.storage.local.database import Database
 from app.storage.local.gallery_store import LocalGalleryStore
 from app.storage.local.journal import Entry, Journal
@@ -116,3 +117,21 @@ def test_a_change_that_was_refused_does_not_come_back(tmp_path: Path) -> None:
             store.put([record("b", filename=object())], np.zeros((1, 4), np.float32), "m")
     assert ids(tmp_path) == ["a"]
     assert len(entries(tmp_path)) == 1
+
+
+def test_what_was_changed_or_removed_since_it_was_met_is_left_alone(tmp_path: Path) -> None:
+    """Two reads meet the same damage; a change comes between the first one's mending and the other's."""
+    database = Database(tmp_path / "gallery.sqlite3")
+    store, journal = LocalGalleryStore(database), Journal(tmp_path / "journal.jsonl")
+    put(store, "a", "b")
+    stale = list(journal.entries())
+    store.describe("a", "new", {})
+    store.delete(["b"])
+
+    class Stale(Journal):
+        def entries(self) -> Iterator[Entry | None]:
+            return iter(stale)
+
+    assert recovery.mend_records(database, Stale(journal.path), [1, 2]) == []
+    assert [(each.id, each.label) for each in store.page(0, 10)] == [("a", "new")]
+    database.close()
