@@ -36,6 +36,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture
+def times(request: pytest.FixtureRequest) -> int:
+    """How many times as long a fault is tried as it takes to see that the test works (``--times``)."""
+    return int(request.config.getoption("--times"))
+
+
 @pytest.fixture(scope="session")
 def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model store with one tiny model, ``tiny/1``."""
