@@ -21,7 +21,7 @@ from PIL import Image
 from app.images.jpeg import read_layout
 from tests.support.heic import grid
 from tests.support.images import encode, picture
-from tests.support.resident import children, gone, watched
+from tests.support.processes import children, gone, watched
 from tests.support.serving import in_process
 
 # Side by side 49 megapixels; HEIC, which is made of tiles, has 46.

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.support.images import encode, photo
 from tests.support.paths import DATA
-from tests.support.processes import family, resident_mb
+from tests.support.processes import children, resident
 from tests.support.serving import in_process
 
 ROUNDS = 1_000
@@ -100,9 +100,9 @@ def test_mutated_images_are_answered_or_refused(
 
         # Memory that is asked for once is not given back: the first round says how much that is.
         statuses = Counter(callers.map(search, mutations(ROUNDS)))
-        before = resident_mb(process.pid)
+        before = resident(process.pid) / 1e6
         statuses += Counter(callers.map(search, mutations(ROUNDS * times)))
-        after, running = resident_mb(process.pid), len(family(process.pid))
+        after, running = resident(process.pid) / 1e6, 1 + len(children(process.pid))
         good = client.post("/search", files={"image": encode(photo(5))})
     print(
         f"\n{ROUNDS * (times + 1):,} mutated images: {dict(statuses)}; "

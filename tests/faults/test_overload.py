@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.support.images import encode, photo, picture
-from tests.support.processes import resident_mb
+from tests.support.processes import resident
 from tests.support.serving import in_process, wait_ready
 
 CALLERS, SECONDS = 64, 6
@@ -80,12 +80,12 @@ def test_ten_times_the_load_is_refused_politely_and_leaves_nothing(
         idle = float(np.median(timed(client, 100)))
         # A round of it first: memory that is asked for once is not given back.
         under_load(url, SECONDS)
-        before = resident_mb(process.pid)
+        before = resident(process.pid) / 1e6
         callers, watched = under_load(url, SECONDS * times)
         deadline = time.monotonic() + RECOVERED_S
         while np.median(timed(client, 20)) > 2 * idle:
             assert time.monotonic() < deadline, f"not back to {idle * 1000:.1f} ms"
-        after = resident_mb(process.pid)
+        after = resident(process.pid) / 1e6
     statuses = sum((caller.statuses for caller in callers), Counter[int]())
     accepted = np.array([second for caller in callers for second in caller.seconds])
     print(

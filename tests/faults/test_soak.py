@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.support.images import picture
-from tests.support.processes import resident_mb
+from tests.support.processes import resident
 from tests.support.serving import in_process
 
 CALLERS, SECONDS, IMAGES = 4, 8, 40
@@ -101,9 +101,9 @@ def test_a_long_use_leaves_nothing_behind(tmp_path: Path, tiny_store: Path, time
     }
     with in_process(environment) as (process, url):
         round_of_use(url, SECONDS)
-        before, memory = settled(process.pid, data), resident_mb(process.pid)
+        before, memory = settled(process.pid, data), resident(process.pid) / 1e6
         calls = round_of_use(url, SECONDS * times)
-        after, memory_after = settled(process.pid, data), resident_mb(process.pid)
+        after, memory_after = settled(process.pid, data), resident(process.pid) / 1e6
     print(
         f"\n{sum(calls.values()):,} actions in {SECONDS * times} s, {dict(calls)}: {before} → {after},"
         f" {memory:.0f} → {memory_after:.0f} MB"

@@ -1,32 +1,79 @@
-"""What the system knows of a process."""
+"""A process and its children, watched from outside: how much memory they hold, and when they end."""
 
+import os
+import select
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-
-def resident_mb(pid: int) -> float:
-    """Return the memory that a process and its children have resident, in MB."""
-    return sum(_resident_kb(one) for one in family(pid)) / 1024
+_PATIENCE_S = 60
 
 
-def family(pid: int) -> list[int]:
-    """Return the process and all that descend from it, as far as they still run."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    tasks = Path(f"/proc/{pid}/task")
+class Watch:
+    """The most bytes that were resident since the watch began, and how many at its beginning."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.before = self.most = resident(pid)
+
+    @property
+    def rise(self) -> int:
+        return self.most - self.before
+
+    def look(self) -> None:
+        self.most = max(self.most, resident(self._pid))
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[Watch]:
+    """Watch a process and its children, fifty times a second."""
+    watch, stop = Watch(pid), threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.02):
+            watch.look()
+
+    thread = threading.Thread(target=look)
+    thread.start()
     try:
-        # A child belongs to the thread that made it.
-        below = [
-            int(child)
-            for task in tasks.iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-    except (FileNotFoundError, ProcessLookupError):
-        return [pid] if children.exists() else []
-    return [pid, *(descendant for child in below for descendant in family(child))]
+        yield watch
+    finally:
+        stop.set()
+        thread.join()
 
 
-def _resident_kb(pid: int) -> int:
+def resident(pid: int) -> int:
+    """Bytes resident in a process and its children; what they share with each other counts twice."""
+    return sum(_resident(each) for each in (pid, *children(pid)))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that any thread of a process has started."""
+    found: list[int] = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += map(int, tasks.read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def _resident(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def gone(pid: int) -> bool:
+    """Whether a process, of whomever, ends before patience does."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], _PATIENCE_S)[0])
+    finally:
+        os.close(descriptor)

@@ -20,7 +20,7 @@ from app.inference import worker_process
 from app.inference.worker_process import WorkerProcess
 from tests.support.images import picture
 from tests.support.paths import ROOT
-from tests.support.resident import gone
+from tests.support.processes import gone
 
 MEMORY = 10_000_000
 
