@@ -12,10 +12,15 @@ _MOST = 50_000
 _PNG, _GIF, _TIFF = b"\x89PNG\r\n\x1a\n", b"GIF8", (b"II", b"MM")
 _LAST = b"IEND"
 _STRIPS_AND_TILES = (273, 324)
+# What leads to the tables of an AVIF's or HEIC's sequence, and where in each its count stands. Some readers
+# look through one for every entry of another.
+_AROUND_TABLES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+_TABLES = {b"stco": 4, b"co64": 4, b"stsc": 4, b"stts": 4, b"stsz": 8}
+_MOST_SAMPLES = 10_000
 
 
 def check_parts(data: bytes) -> None:
-    """Raise ``ImageTooLarge`` for a PNG, GIF or TIFF of more parts than any program writes.
+    """Raise ``ImageTooLarge`` for a PNG, GIF, TIFF, AVIF or HEIC of more parts than any program writes.
 
     What is broken is left to the decoder.
     """
@@ -28,6 +33,10 @@ def check_parts(data: bytes) -> None:
             for tag, count in _tags(data):
                 if tag in _STRIPS_AND_TILES and count > _MOST:
                     raise ImageTooLarge("strips", count, _MOST)
+        elif data[4:8] == b"ftyp":
+            for samples in _samples(memoryview(data)):
+                if samples > _MOST_SAMPLES:
+                    raise ImageTooLarge("samples", samples, _MOST_SAMPLES)
     except (IndexError, struct.error):
         return
 
@@ -71,3 +80,22 @@ def _tags(data: bytes) -> Iterator[tuple[int, int]]:
     for index in range(min(tags, _MOST)):
         tag, _, count = struct.unpack_from(order + entry, data, position + first + index * length)
         yield tag, count
+
+
+def _samples(boxes: memoryview) -> Iterator[int]:
+    """The number that each table of a sequence says it has."""
+    position = 0
+    while position + 8 <= len(boxes):
+        length, kind = struct.unpack_from(">I4s", boxes, position)
+        begin = position + 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", boxes, begin)
+            begin += 8
+        end = position + length if length else len(boxes)
+        if end < begin:
+            return
+        if kind in _AROUND_TABLES:
+            yield from _samples(boxes[begin:end])
+        elif kind in _TABLES and end <= len(boxes):
+            yield struct.unpack_from(">I", boxes, begin + _TABLES[kind])[0]
+        position = end

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import structlog
 
-from app.errors import ImageUndecodable, Overloaded
+from app.errors import ImageError, ImageUndecodable, Overloaded
 from app.images.limits import ImageLimits
 from app.images.prepare import Wanted
 from app.inference.decode_job import DecodeJob, result_of
@@ -45,7 +45,7 @@ class WorkerProcess:
     def decode(self, wanted: Wanted[T], data: bytes, memory: int) -> T:
         """Make what is ``wanted`` of ``data`` within ``memory`` bytes.
 
-        Raises ``ImageUndecodable``, or ``Overloaded`` when the system gives no process.
+        Raises an ``ImageError``, or ``Overloaded`` when the system gives no process.
         """
         process, connection = self._started()
         try:
@@ -60,6 +60,12 @@ class WorkerProcess:
             raise ImageUndecodable(
                 "decoding it takes too long" if slow else "its decoder failed"
             ) from exc
+        except ImageError:
+            raise
+        except BaseException:
+            # Whatever it has answered, the next caller must not be given it.
+            self._end()
+            raise
 
     def close(self) -> None:
         """Let the process end, if there is one; it has no job left."""

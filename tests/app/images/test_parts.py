@@ -12,6 +12,7 @@ from app.errors import ImageTooLarge
 from app.images.limits import ImageLimits
 from app.images.parts import check_parts
 from app.images.prepare import prepare
+from tests.support.avif import sequence
 from tests.support.images import encode, photo, picture
 
 
@@ -65,6 +66,12 @@ def test_a_tile_larger_than_any_picture_is_refused() -> None:
         prepare(tiff_with_a_tile(data, 20_000), 32)
 
 
+def test_a_sequence_of_many_samples_is_refused() -> None:
+    with pytest.raises(ImageTooLarge, match="20,000 samples; the limit is 10,000"):
+        prepare(sequence(20_000), 32)
+    check_parts(sequence(10_000))
+
+
 def test_many_strips_are_read() -> None:
     tall = Image.new("RGB", (2, 20_000), (9, 99, 199))
     data = encode(tall, "TIFF", compression="tiff_lzw", tiffinfo={278: 1})
@@ -72,6 +79,6 @@ def test_many_strips_are_read() -> None:
 
 
 @pytest.mark.parametrize("length", [6, 8, 12, 13, 20, 33, 40])
-@pytest.mark.parametrize("kind", ["PNG", "GIF", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "TIFF", "AVIF"])
 def test_what_breaks_off_is_left_to_the_decoder(kind: str, length: int) -> None:
     check_parts(encode(photo(1), kind)[:length])
