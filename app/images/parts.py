@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from itertools import islice
 
 from app.errors import ImageTooLarge
+from app.images.tags import check_tags
 
-# Programs write a PNG in chunks of 8 kB or more, a GIF in blocks of 255 bytes, a TIFF in strips of a row
-# or more.
+# Programs write a PNG in chunks of 8 kB or more, a GIF in blocks of 255 bytes.
 _MOST = 50_000
 _PNG, _GIF, _TIFF = b"\x89PNG\r\n\x1a\n", b"GIF8", (b"II", b"MM")
 _LAST = b"IEND"
-_STRIPS_AND_TILES = (273, 324)
 # What leads to the tables of an AVIF's or HEIC's sequence, and where in each its count stands. Some readers
 # look through one for every entry of another.
 _AROUND_TABLES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
@@ -22,7 +21,7 @@ _MOST_SAMPLES = 10_000
 def check_parts(data: bytes) -> None:
     """Raise ``ImageTooLarge`` for a PNG, GIF, TIFF, AVIF or HEIC of more parts than any program writes.
 
-    What is broken is left to the decoder.
+    Raises ``ImageUndecodable`` for a TIFF whose strips cannot be in it. What is broken is left to the decoder.
     """
     try:
         if data.startswith(_PNG):
@@ -30,9 +29,7 @@ def check_parts(data: bytes) -> None:
         elif data.startswith(_GIF):
             _check("blocks before its first frame", _blocks(data))
         elif data.startswith(_TIFF):
-            for tag, count in _tags(data):
-                if tag in _STRIPS_AND_TILES and count > _MOST:
-                    raise ImageTooLarge("strips", count, _MOST)
+            check_tags(data)
         elif data[4:8] == b"ftyp":
             for samples in _samples(memoryview(data)):
                 if samples > _MOST_SAMPLES:
@@ -68,18 +65,6 @@ def _blocks(data: bytes) -> Iterator[int]:
                 yield position
                 position += 1 + data[position]
         position += 1
-
-
-def _tags(data: bytes) -> Iterator[tuple[int, int]]:
-    """Each tag of the first picture of a TIFF, and how many values it has."""
-    order = "<" if data.startswith(b"II") else ">"
-    big = struct.unpack_from(order + "H", data, 2)[0] == 43
-    (position,) = struct.unpack_from(order + ("8xQ" if big else "4xI"), data)
-    (tags,) = struct.unpack_from(order + ("Q" if big else "H"), data, position)
-    entry, first, length = ("HHQ", 8, 20) if big else ("HHI", 2, 12)
-    for index in range(min(tags, _MOST)):
-        tag, _, count = struct.unpack_from(order + entry, data, position + first + index * length)
-        yield tag, count
 
 
 def _samples(boxes: memoryview) -> Iterator[int]:
