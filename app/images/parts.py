@@ -26,6 +26,7 @@ def check_parts(data: bytes) -> None:
     try:
         if data.startswith(_PNG):
             _check("chunks", _chunks(data))
+            _check("colour profiles", _profiles(data), 1)
         elif data.startswith(_GIF):
             _check("blocks before its first frame", _blocks(data))
         elif data.startswith(_TIFF):
@@ -38,10 +39,10 @@ def check_parts(data: bytes) -> None:
         return
 
 
-def _check(what: str, parts: Iterator[int]) -> None:
-    found = sum(1 for _ in islice(parts, _MOST + 1))
-    if found > _MOST:
-        raise ImageTooLarge(what, found, _MOST)
+def _check(what: str, parts: Iterator[int], most: int = _MOST) -> None:
+    found = sum(1 for _ in islice(parts, most + 1))
+    if found > most:
+        raise ImageTooLarge(what, found, most)
 
 
 def _chunks(data: bytes) -> Iterator[int]:
@@ -50,6 +51,11 @@ def _chunks(data: bytes) -> Iterator[int]:
     while position + 8 <= len(data) and data[position + 4 : position + 8] != _LAST:
         yield position
         position += 12 + int.from_bytes(data[position : position + 4])
+
+
+def _profiles(data: bytes) -> Iterator[int]:
+    """The place of each colour profile of a PNG: every one is inflated, though only the last one counts."""
+    return (place for place in _chunks(data) if data[place + 4 : place + 8] == b"iCCP")
 
 
 def _blocks(data: bytes) -> Iterator[int]:

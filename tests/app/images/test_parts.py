@@ -34,6 +34,15 @@ def test_a_png_of_a_million_chunks_is_refused() -> None:
     assert np.array_equal(prepare(many, 32).pixels, prepare(good, 32).pixels)
 
 
+def test_a_png_of_two_colour_profiles_is_refused() -> None:
+    good, profile = picture(1), chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1_000_000), 9))
+    with pytest.raises(ImageTooLarge, match="2 colour profiles; the limit is 1"):
+        prepare(good[:33] + profile * 2_000 + good[33:], 32)
+    assert np.array_equal(
+        prepare(good[:33] + profile + good[33:], 32).pixels, prepare(good, 32).pixels
+    )
+
+
 def test_a_gif_of_a_million_comments_is_refused() -> None:
     good = encode(photo(1), "GIF")
     first = good.index(b",", 13 + 3 * 256 if good[10] & 0x80 else 13)

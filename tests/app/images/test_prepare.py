@@ -217,6 +217,15 @@ def test_a_text_that_inflates_is_refused_or_passed_over() -> None:
     assert time.thread_time() - start < 0.5
 
 
+def test_a_large_exif_block_costs_its_orientation_alone() -> None:
+    turned = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 0x0112, 3, 1, 6) + bytes(4)
+    small, large = (
+        picture(1, kind, exif=turned + bytes(length))
+        for kind, length in (("PNG", 0), ("PNG", 1_000_000))
+    )
+    assert (prepare(small, 32).width, prepare(large, 32).width) == (64, 96)
+
+
 def test_bytes_and_pixels_are_limited_to_the_last_one() -> None:
     data = picture(1)
     exact = ImageLimits(max_bytes=len(data), max_pixels=96 * 64)
