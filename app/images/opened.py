@@ -3,6 +3,7 @@
 Pillow's exceptions end here; what leaves is a picture or one of our ``ImageError``s.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ _BROKEN = "its data is cut short or broken"
 pi_heif.register_heif_opener(thumbnails=False)
 # ``ImageLimits.max_pixels`` is checked before anything is decoded, and is stricter.
 Image.MAX_IMAGE_PIXELS = None
+# One file may give cause for a hundred thousand, each of which would be a line of the log.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True, slots=True)

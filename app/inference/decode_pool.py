@@ -126,7 +126,9 @@ class DecodePool:
                         what, said.memory, self._memory, "MAX_DECODE_MEMORY"
                     )
                 else:
-                    heavy[index] = HeavyImage(wanted, images[index], said.memory, known)
+                    heavy[index] = HeavyImage(
+                        wanted, images[index], said.memory, said.seconds, known
+                    )
             decoded = self._processes.decode(heavy)
         except Overloaded:
             for future in light.values():
