@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         50_000_000, ge=1, description="Largest image accepted, in pixels once decoded."
     )
     max_jpeg_scans: int = Field(
-        200, ge=1, description="Most scans of a progressive JPEG; each costs a pass over it."
+        64, ge=1, description="Most scans of a progressive JPEG; each costs a pass over it."
     )
     max_decode_memory: int = Field(
         0,

@@ -20,11 +20,15 @@ _CODEC = {"GIF": (1, 1), "WEBP": (14, 8), "AVIF": (10, 6), "HEIF": (8, 6)}
 # Nanoseconds for each pixel, roughly: what tells heavy pictures from light ones.
 _PACE = {"JPEG": 4, "PNG": 35, "GIF": 20, "BMP": 10, "TIFF": 30, "WEBP": 30, "AVIF": 20, "HEIF": 60}
 _PACE_OF_SCAN = 1
+# And for each byte of the file, which may be made of nothing but steps that draw no pixel.
+_PACE_OF_BYTES = 5
 _HOLDING_LOCK = frozenset({"WEBP", "AVIF", "HEIF"})
 # A container that says one size, around a stream that may say another.
 _NOT_BOUND = frozenset({"AVIF", "HEIF"})
 # Run-length coded BMPs are unpacked by a loop of Python.
-_RLE, _RLE_PACE, _RLE_COPIES = "bmp_rle", 120, 3
+_RLE, _RLE_PACE, _RLE_PACE_OF_BYTES, _RLE_COPIES = "bmp_rle", 120, 600, 3
+# Pillow's pictures have a pointer to each row; beside the copies there are as many at once.
+_POINTER, _PICTURES = 8, 3
 _TILE_WIDTH, _TILE_LENGTH, _ROWS_PER_STRIP, _BITS = 322, 323, 278, 258
 
 
@@ -61,7 +65,8 @@ def cost_of(
     codec, kept = _CODEC.get(kind, (0, 0))
     decoding = whole * codec + stored
     converting = whole * kept + stored + pixels * (_converted(image) + 4 * copies)
-    seconds, holds_lock = 1e-9 * whole * _PACE[kind], kind in _HOLDING_LOCK
+    seconds = 1e-9 * (whole * _PACE[kind] + file_size * _PACE_OF_BYTES)
+    holds_lock = kind in _HOLDING_LOCK
     if jpeg:
         seconds += 1e-9 * whole * jpeg.scans * _PACE_OF_SCAN
         # Coefficients of two bytes are kept at full size, whatever size they are decoded at.
@@ -70,8 +75,10 @@ def cost_of(
         decoding += block_pixels(image) * sum(image.tag_v2.get(_BITS, (8,))) // 8
     if any(tile[0] == _RLE for tile in image.tile):
         decoding += whole * _RLE_COPIES
-        seconds, holds_lock = 1e-9 * whole * _RLE_PACE, True
-    memory = _BASE + file_size + max(decoding, converting)
+        seconds = 1e-9 * (whole * _RLE_PACE + file_size * _RLE_PACE_OF_BYTES)
+        holds_lock = True
+    rows = _POINTER * image.height * (_PICTURES + copies)
+    memory = _BASE + file_size + rows + max(decoding, converting)
     return Cost(memory, seconds, holds_lock, binding=kind not in _NOT_BOUND)
 
 

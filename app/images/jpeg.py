@@ -15,13 +15,19 @@ from app.errors import ImageTooLarge
 START = b"\xff\xd8"
 # Between scans 0xFF is followed by zero (a stuffed byte) or is a restart marker.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-_END, _SCAN = 0xD9, 0xDA
+_END, _SCAN, _APP1 = 0xD9, 0xDA, 0xE1
 _ALONE = frozenset({0x01, 0xD8})
+# Until the first scan Pillow goes on behind an end, and takes these for markers without a segment.
+_HEADER_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+_ALONE_IN_HEADER = _ALONE | {0xC8} | frozenset(range(0xD0, 0xDA)) | frozenset(range(0xF0, 0xFE))
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN_SEQUENTIAL = frozenset({0xC0, 0xC1})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 # Profiles and previews of a camera need some hundred segments, a scan two or three.
 _MAX_SEGMENTS = 2000
+# What stands between the segments of a header is read byte by byte; a camera's EXIF fits into one segment.
+_FILLING, _MAX_FILLING = "bytes between the segments of its header", 64_000
+_EXIF, _MAX_EXIF = b"Exif\0\0", 1_000_000
 # What the decoder reads ahead of the last pixel, as stuffed bytes.
 _FILLER = b"\xff\0" * 8
 
@@ -77,24 +83,26 @@ class JpegLayout:
 
 
 def read_layout(data: bytes) -> JpegLayout:
-    """Walk the segments of the first picture. Raises ``ImageTooLarge`` when there are too many.
+    """Walk the segments of the first picture. Raises ``ImageTooLarge`` when they are too many, or too far apart.
 
     A file that breaks off gives what was read; the decoder says what is wrong with it.
     """
-    layout, position, segments = JpegLayout(), len(START), 0
-    while found := _MARKER.search(data, position):
+    layout, position, segments, filling, exif = JpegLayout(), len(START), 0, 0, 0
+    while found := (_MARKER if layout.scans else _HEADER_MARKER).search(data, position):
         start, marker = found.start(), data[found.start() + 1]
         if layout.scans == 1 and not layout.first_scan_end:
             layout.first_scan_end = start
-        if marker == _END:
+        if layout.scans and marker == _END:
             break
-        if marker in _ALONE:
+        if not layout.scans:
+            filling = _within(_FILLING, filling + start - position, _MAX_FILLING)
+        segments = _within("segments", segments + 1, _MAX_SEGMENTS)
+        if marker in (_ALONE if layout.scans else _ALONE_IN_HEADER):
             position = start + 2
             continue
-        segments += 1
-        if segments > _MAX_SEGMENTS:
-            raise ImageTooLarge("segments", segments, _MAX_SEGMENTS)
         position = start + 2 + int.from_bytes(data[start + 2 : start + 4])
+        if marker == _APP1 and data.startswith(_EXIF, start + 4):
+            exif = _within("bytes of EXIF", exif + position - start, _MAX_EXIF)
         try:
             if marker in _FRAMES and not layout.frame:
                 layout.read_frame(marker, data[start + 2 : position])
@@ -102,9 +110,18 @@ def read_layout(data: bytes) -> JpegLayout:
                 layout.read_scan(data[start + 2 : position])
         except (IndexError, ValueError):
             break
+    else:
+        if not layout.scans:
+            _within(_FILLING, filling + len(data) - position, _MAX_FILLING)
     if layout.scans == 1 and not layout.first_scan_end:
         layout.first_scan_end = len(data)
     return layout
+
+
+def _within(what: str, actual: int, limit: int) -> int:
+    if actual > limit:
+        raise ImageTooLarge(what, actual, limit)
+    return actual
 
 
 class PixelSource(io.BytesIO):

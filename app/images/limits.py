@@ -9,7 +9,7 @@ class ImageLimits:
 
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
-    max_scans: int = 200
+    max_scans: int = 64
 
 
 DEFAULT_LIMITS = ImageLimits()

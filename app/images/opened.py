@@ -3,6 +3,7 @@
 Pillow's exceptions end here; what leaves is a picture or one of our ``ImageError``s.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,12 +34,15 @@ _UPRIGHT = {
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 # What may hold an orientation.
 _ORIENTED = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
+_MAX_EXIF = 1_000_000
 _BROKEN = "its data is cut short or broken"
 
 # iPhones' format; the package decodes only, and so comes without the encoder's licence.
 pi_heif.register_heif_opener(thumbnails=False)
 # ``ImageLimits.max_pixels`` is checked before anything is decoded, and is stricter.
 Image.MAX_IMAGE_PIXELS = None
+# One file may give cause for a hundred thousand, each of which would be a line of the log.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,9 @@ def _may_be_turned(image: ImageFile) -> bool:
 
 
 def _orientation(image: Image.Image) -> int:
+    # One number of forty bytes may be made of each of its bytes.
+    if len(image.info.get("exif") or b"") > _MAX_EXIF:
+        return 1
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a corrupt EXIF block must not cost us good pixels

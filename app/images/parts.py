@@ -5,37 +5,44 @@ from collections.abc import Iterator
 from itertools import islice
 
 from app.errors import ImageTooLarge
+from app.images.tags import check_tags
 
-# Programs write a PNG in chunks of 8 kB or more, a GIF in blocks of 255 bytes, a TIFF in strips of a row
-# or more.
+# Programs write a PNG in chunks of 8 kB or more, a GIF in blocks of 255 bytes.
 _MOST = 50_000
 _PNG, _GIF, _TIFF = b"\x89PNG\r\n\x1a\n", b"GIF8", (b"II", b"MM")
 _LAST = b"IEND"
-_STRIPS_AND_TILES = (273, 324)
+# What leads to the tables of an AVIF's or HEIC's sequence, and where in each its count stands. Some readers
+# look through one for every entry of another.
+_AROUND_TABLES = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+_TABLES = {b"stco": 4, b"co64": 4, b"stsc": 4, b"stts": 4, b"stsz": 8}
+_MOST_SAMPLES = 10_000
 
 
 def check_parts(data: bytes) -> None:
-    """Raise ``ImageTooLarge`` for a PNG, GIF or TIFF of more parts than any program writes.
+    """Raise ``ImageTooLarge`` for a PNG, GIF, TIFF, AVIF or HEIC of more parts than any program writes.
 
-    What is broken is left to the decoder.
+    Raises ``ImageUndecodable`` for a TIFF whose strips cannot be in it. What is broken is left to the decoder.
     """
     try:
         if data.startswith(_PNG):
             _check("chunks", _chunks(data))
+            _check("colour profiles", _profiles(data), 1)
         elif data.startswith(_GIF):
             _check("blocks before its first frame", _blocks(data))
         elif data.startswith(_TIFF):
-            for tag, count in _tags(data):
-                if tag in _STRIPS_AND_TILES and count > _MOST:
-                    raise ImageTooLarge("strips", count, _MOST)
+            check_tags(data)
+        elif data[4:8] == b"ftyp":
+            for samples in _samples(memoryview(data)):
+                if samples > _MOST_SAMPLES:
+                    raise ImageTooLarge("samples", samples, _MOST_SAMPLES)
     except (IndexError, struct.error):
         return
 
 
-def _check(what: str, parts: Iterator[int]) -> None:
-    found = sum(1 for _ in islice(parts, _MOST + 1))
-    if found > _MOST:
-        raise ImageTooLarge(what, found, _MOST)
+def _check(what: str, parts: Iterator[int], most: int = _MOST) -> None:
+    found = sum(1 for _ in islice(parts, most + 1))
+    if found > most:
+        raise ImageTooLarge(what, found, most)
 
 
 def _chunks(data: bytes) -> Iterator[int]:
@@ -44,6 +51,11 @@ def _chunks(data: bytes) -> Iterator[int]:
     while position + 8 <= len(data) and data[position + 4 : position + 8] != _LAST:
         yield position
         position += 12 + int.from_bytes(data[position : position + 4])
+
+
+def _profiles(data: bytes) -> Iterator[int]:
+    """The place of each colour profile of a PNG: every one is inflated, though only the last one counts."""
+    return (place for place in _chunks(data) if data[place + 4 : place + 8] == b"iCCP")
 
 
 def _blocks(data: bytes) -> Iterator[int]:
@@ -61,13 +73,20 @@ def _blocks(data: bytes) -> Iterator[int]:
         position += 1
 
 
-def _tags(data: bytes) -> Iterator[tuple[int, int]]:
-    """Each tag of the first picture of a TIFF, and how many values it has."""
-    order = "<" if data.startswith(b"II") else ">"
-    big = struct.unpack_from(order + "H", data, 2)[0] == 43
-    (position,) = struct.unpack_from(order + ("8xQ" if big else "4xI"), data)
-    (tags,) = struct.unpack_from(order + ("Q" if big else "H"), data, position)
-    entry, first, length = ("HHQ", 8, 20) if big else ("HHI", 2, 12)
-    for index in range(min(tags, _MOST)):
-        tag, _, count = struct.unpack_from(order + entry, data, position + first + index * length)
-        yield tag, count
+def _samples(boxes: memoryview) -> Iterator[int]:
+    """The number that each table of a sequence says it has."""
+    position = 0
+    while position + 8 <= len(boxes):
+        length, kind = struct.unpack_from(">I4s", boxes, position)
+        begin = position + 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", boxes, begin)
+            begin += 8
+        end = position + length if length else len(boxes)
+        if end < begin:
+            return
+        if kind in _AROUND_TABLES:
+            yield from _samples(boxes[begin:end])
+        elif kind in _TABLES and end <= len(boxes):
+            yield struct.unpack_from(">I", boxes, begin + _TABLES[kind])[0]
+        position = end

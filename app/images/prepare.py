@@ -14,6 +14,7 @@ from PIL import Image
 from app.errors import ImageUndecodable
 from app.images.box import Box
 from app.images.cost import Cost
+from app.images.formats import MEDIA_TYPES
 from app.images.limits import DEFAULT_LIMITS, ImageLimits
 from app.images.opened import OpenedImage
 from app.images.square import Resize, square
@@ -98,12 +99,13 @@ class ModelInput:
     def unpack(self, packed: bytes) -> PreparedImage:
         if len(packed) != _PACKED.size + 3 * self.size**2:
             raise ValueError(f"{len(packed)} bytes are no image of {self.size} pixels")
-        width, height, media_type = _PACKED.unpack_from(packed)
+        width, height, named = _PACKED.unpack_from(packed)
+        media_type = named.rstrip(b"\0").decode("ascii")
+        if media_type not in MEDIA_TYPES.values() or not width or not height:
+            raise ValueError(f"no image is {width} × {height} {media_type!r}")
         pixels = np.frombuffer(packed, np.uint8, offset=_PACKED.size)
         shape = (self.size, self.size, 3)
-        return PreparedImage(
-            pixels.reshape(shape), width, height, media_type.rstrip(b"\0").decode("ascii")
-        )
+        return PreparedImage(pixels.reshape(shape), width, height, media_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ class Thumbnail:
         return made
 
     def unpack(self, packed: bytes) -> bytes:
+        if not packed.startswith(b"RIFF") or packed[8:12] != b"WEBP":
+            raise ValueError("what was made is no WebP")
         return packed
 
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 from app.errors import ImageError, ImageTooLarge, Overloaded
 from app.images.box import Box
 from app.images.cost import Cost
+from app.images.estimate import Estimate
+from app.images.formats import opens_at_once
 from app.images.limits import ImageLimits
 from app.images.opened import OpenedImage
 from app.images.prepare import ModelInput, PreparedImage, Thumbnail, Wanted
@@ -23,6 +25,8 @@ T = TypeVar("T")
 _LIGHT_MEMORY, _LIGHT_MEMORY_TOGETHER = 32_000_000, 64_000_000
 _LIGHT_SHARE = 8
 _LIGHT_SECONDS, _LIGHT_SECONDS_LOCKED = 0.2, 0.05
+# What reading a header takes in a process, beside copies of the file.
+_OPENING_MEMORY = 16_000_000
 # Each process takes some 40 MB before it has an image.
 _MOST_PROCESSES = 4
 
@@ -30,10 +34,11 @@ _MOST_PROCESSES = 4
 class DecodePool:
     """Threads for light images, and processes for heavy ones, which can be killed.
 
-    Heavy images, and those whose header does not bind the decoder, share ``memory`` bytes by what each is
-    estimated to take, and leave a core to the light ones. A light one takes a moment and at most 32 MB, one
-    in each of ``threads``; together they take 64 MB or an eighth of ``memory``. At most ``queue_size``
-    light images wait, and ``heavy_callers`` of those who bring heavy ones.
+    Headers that may lead their reader astray are read in a process too. Heavy images, and those whose header
+    does not bind the decoder, share ``memory`` bytes by what each is estimated to take, and leave a core to
+    the light ones. A light one takes a moment and at most 32 MB, one in each of ``threads``; together they
+    take 64 MB or an eighth of ``memory``. At most ``queue_size`` light images wait, and ``heavy_callers`` of
+    those who bring heavy ones.
     """
 
     def __init__(
@@ -91,18 +96,39 @@ class DecodePool:
     ) -> list[T | ImageError]:
         results: dict[int, T | ImageError] = {}
         light: dict[int, Future[T | ImageError]] = {}
-        heavy: dict[int, HeavyImage[T]] = {}
+        unread: dict[int, HeavyImage[Cost]] = {}
+        costs: dict[int, Cost | ImageError] = {}
         try:
             for index, data in enumerate(images):
+                if not opens_at_once(data):
+                    memory = min(_OPENING_MEMORY + 3 * len(data), self._memory)
+                    unread[index] = HeavyImage(Estimate(wanted), data, memory)
+                    continue
                 try:
-                    opened, cost = self._open(wanted, data)
+                    opened = wanted.open(data, self._limits)
+                    cost = wanted.cost(opened)
                 except ImageError as exc:
                     results[index] = exc
                     continue
-                if _is_light(cost):
+                if _is_light(cost) and cost.memory <= self._memory:
                     light[index] = self._submit(wanted, opened, cost)
                 else:
-                    heavy[index] = HeavyImage(wanted, data, cost.memory, known)
+                    costs[index] = cost
+            read = self._processes.decode(unread)
+            costs |= read
+            heavy: dict[int, HeavyImage[T]] = {}
+            for index, said in costs.items():
+                if isinstance(said, ImageError):
+                    results[index] = said
+                elif said.memory > self._memory:
+                    what = "bytes while it is decoded"
+                    results[index] = ImageTooLarge(
+                        what, said.memory, self._memory, "MAX_DECODE_MEMORY"
+                    )
+                else:
+                    heavy[index] = HeavyImage(
+                        wanted, images[index], said.memory, said.seconds, known
+                    )
             decoded = self._processes.decode(heavy)
         except Overloaded:
             for future in light.values():
@@ -111,15 +137,6 @@ class DecodePool:
         results |= decoded
         results |= {index: future.result() for index, future in light.items()}
         return [results[index] for index in range(len(images))]
-
-    def _open(self, wanted: Wanted[T], data: bytes) -> tuple[OpenedImage, Cost]:
-        """Read the header, and refuse what would never get its memory."""
-        opened = wanted.open(data, self._limits)
-        cost = wanted.cost(opened)
-        if cost.memory > self._memory:
-            what = "bytes while it is decoded"
-            raise ImageTooLarge(what, cost.memory, self._memory, "MAX_DECODE_MEMORY")
-        return opened, cost
 
     def _submit(
         self, wanted: Wanted[T], opened: OpenedImage, cost: Cost

@@ -4,6 +4,7 @@
 imports neither the model's runtime nor the index nor the web framework.
 """
 
+import ctypes
 import math
 import os
 import resource
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 # Beside what a picture is estimated to take: the interpreter's own needs, and the estimate's error.
 _SPARE_MEMORY = 96_000_000
+# From <linux/prctl.h>.
+_PR_SET_PDEATHSIG = 1
 
 
 def serve(connection: Connection) -> None:
@@ -69,7 +72,14 @@ def _private_memory() -> int | None:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
 
 
+def _end_with_the_service() -> None:
+    """Have the system end this process when the service was killed; an idle one sees its socket close anyway."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
+    _end_with_the_service()
     # A stop is the parent's business: it ends what it has accepted, then closes the socket.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import structlog
 
-from app.errors import ImageUndecodable, Overloaded
+from app.errors import ImageError, ImageUndecodable, Overloaded
 from app.images.limits import ImageLimits
 from app.images.prepare import Wanted
 from app.inference.decode_job import DecodeJob, result_of
@@ -42,14 +42,17 @@ class WorkerProcess:
         self._limits = limits
         self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
 
-    def decode(self, wanted: Wanted[T], data: bytes, memory: int) -> T:
-        """Make what is ``wanted`` of ``data`` within ``memory`` bytes.
+    def decode(
+        self, wanted: Wanted[T], data: bytes, memory: int, cpu_seconds: int | None = None
+    ) -> T:
+        """Make what is ``wanted`` of ``data`` within ``memory`` bytes and ``cpu_seconds``, as many as any may take.
 
-        Raises ``ImageUndecodable``, or ``Overloaded`` when the system gives no process.
+        Raises an ``ImageError``, or ``Overloaded`` when the system gives no process.
         """
         process, connection = self._started()
         try:
-            DecodeJob(wanted, self._limits, memory, CPU_SECONDS).send(connection, data)
+            seconds = min(cpu_seconds or CPU_SECONDS, CPU_SECONDS)
+            DecodeJob(wanted, self._limits, memory, seconds).send(connection, data)
             if not connection.poll(PATIENCE_S):
                 raise TimeoutError
             return wanted.unpack(result_of(connection.recv_bytes(_LARGEST_ANSWER)))
@@ -60,6 +63,12 @@ class WorkerProcess:
             raise ImageUndecodable(
                 "decoding it takes too long" if slow else "its decoder failed"
             ) from exc
+        except ImageError:
+            raise
+        except BaseException:
+            # Whatever it has answered, the next caller must not be given it.
+            self._end()
+            raise
 
     def close(self) -> None:
         """Let the process end, if there is one; it has no job left."""

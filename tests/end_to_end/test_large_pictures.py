@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from app.images.jpeg import read_layout
+from app.images.limits import DEFAULT_LIMITS
 from tests.support.heic import grid
 from tests.support.images import encode, picture
 from tests.support.processes import children, gone, watched
@@ -183,7 +184,7 @@ def many_scans() -> bytes:
     data = encode(Image.new("RGB", (SIDE, SIDE), (9, 99, 199)), "JPEG", progressive=True)
     start, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
     scans = read_layout(data).scans
-    return data[:end] + data[start:end] * (200 - scans) + data[end:]
+    return data[:end] + data[start:end] * (DEFAULT_LIMITS.max_scans - scans) + data[end:]
 
 
 def long_row() -> bytes:

@@ -88,3 +88,32 @@ def _box(kind: bytes, *parts: bytes) -> bytes:
 def _found(data: bytes, kind: bytes) -> bytes:
     place = data.index(kind) - 4
     return data[place : place + struct.unpack_from(">I", data, place)[0]]
+
+
+def greedy(items: int, extents: int, body: bytes) -> bytes:
+    """``photo7.heic`` with ``items`` pieces of metadata, each of which says that it is ``body``, ``extents`` times."""
+    small = (DATA / "photo7.heic").read_bytes()
+    pixels = small[small.index(b"mdat") + 4 :]
+    more = range(2, 2 + items)
+    kinds = [(1, b"hvc1"), *((item, b"mime\0application/x") for item in more)]
+    parts = [
+        _full(b"hdlr", bytes(4) + b"pict" + bytes(13)),
+        _full(b"pitm", struct.pack(">H", 1)),
+        _full(b"iinf", struct.pack(">H", len(kinds)), *(_entry(*kind) for kind in kinds)),
+        _full(b"iref", *(_box(b"cdsc", struct.pack(">HHH", item, 1, 1)) for item in more)),
+        _box(
+            b"iprp",
+            _box(b"ipco", _found(small, b"hvcC"), _full(b"ispe", _size(_TILE))),
+            _full(b"ipma", struct.pack(">I", 1), _has(1, [1, 2])),
+        ),
+    ]
+    start = _box(b"ftyp", b"heic" + bytes(4) + b"mif1heic")
+
+    def meta(begin: int) -> bytes:
+        places = struct.pack(">HHHHHII", 0x4400, 1 + items, 1, 0, 1, begin, len(pixels))
+        repeated = struct.pack(">II", begin + len(pixels), len(body)) * extents
+        for item in more:
+            places += struct.pack(">HHH", item, 0, extents) + repeated
+        return _full(b"meta", *parts, _full(b"iloc", places))
+
+    return start + meta(len(start) + len(meta(0)) + 8) + _box(b"mdat", pixels, body)

@@ -112,6 +112,9 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "16-bit grey PNG": lambda: encode(grey16(), compress_level=1),
     "16-bit PNG": lambda: png16(rgb(), 2),
     "16-bit PNG with alpha": lambda: png16(clear(), 6),
+    "PNG of one column": lambda: encode(Image.new("L", (1, 3_000_000))),
+    "PNG of one column with alpha": lambda: encode(Image.new("RGBA", (1, 2_000_000))),
+    "JPEG of a few columns": lambda: encode(Image.new("RGB", (1, 60_000)), "JPEG"),
     "WebP": lambda: encode(rgb(), "WEBP", method=0),
     "lossless WebP with alpha": lambda: encode(clear(), "WEBP", lossless=True, method=0, quality=0),
     "GIF": lambda: encode(rgb().quantize(64), "GIF"),
@@ -167,6 +170,19 @@ def test_a_run_length_coded_bitmap_is_dear_though_it_is_small() -> None:
     found = cost(header + info + bytes(1024) + b"\0\1")
     assert found.seconds > 2
     assert found.holds_lock
+
+
+def test_steps_that_draw_nothing_cost_time_too() -> None:
+    header = struct.pack("<2sIHHI", b"BM", 0, 0, 0, 1078)
+    info = struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, 8, 1, 0, 0, 0, 256, 0)
+    found = cost(header + info + bytes(1024) + bytes(4_000_000))
+    assert found.seconds > 1
+    assert found.holds_lock
+
+
+def test_rows_cost_memory_though_they_be_short() -> None:
+    tall, wide = (cost(encode(Image.new("L", size))).memory for size in ((1, 10**6), (10**6, 1)))
+    assert tall > wide + 16_000_000
 
 
 def test_a_tile_costs_what_it_is_not_what_the_picture_is() -> None:

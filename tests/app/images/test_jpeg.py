@@ -106,6 +106,41 @@ def test_a_million_segments_are_refused_before_they_are_read() -> None:
     )
 
 
+HEADERS = {
+    "filler": b"\xff" * 4_000_000,
+    "restart markers": b"\xff\xd0" * 2_000_000,
+    "junk": b"\xff\xe0\0\2" + bytes(4_000_000),
+    "junk and nothing else": b"\xff\xe0\0\2" + bytes(4_000_000) + b"\xff",
+    "segments behind an end": END + b"\xff\xe9\0\2" * 1_000_000,
+    "reserved segments": b"\xff\xf0\xff\xff" + bytes(65_533),
+    "EXIF": (b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)) * 20,
+    "starts": b"\xff\xd8" * 2_000_000,
+}
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+def test_a_header_that_is_dear_to_read_is_refused(kind: str) -> None:
+    data = picture(1, "JPEG")
+    rest = b"" if kind == "junk and nothing else" else data[2:]
+    start = time.thread_time()
+    with pytest.raises(ImageTooLarge):
+        prepare(data[:2] + HEADERS[kind] + rest, 32)
+    assert time.thread_time() - start < 0.3
+
+
+def test_markers_without_number_behind_the_first_scan_are_refused() -> None:
+    data = picture(1, "JPEG")
+    with pytest.raises(ImageTooLarge, match="segments"):
+        read_layout(data[:-2] + b"\xff\xd8" * 1_000_000 + END)
+
+
+def test_a_little_filling_is_passed_over() -> None:
+    data = picture(1, "JPEG")
+    for filling in (b"\xff" * 30_000, bytes(30_000), b"\xff\xd0" * 500):
+        found = prepare(data[:20] + filling + data[20:], 32)
+        assert difference(found.pixels, prepare(data, 32).pixels) == 0
+
+
 @pytest.mark.parametrize("length", [4, 20, 25, 160, 200])
 def test_a_header_that_breaks_off_is_a_broken_image(length: int) -> None:
     data = encode(photo(1), "JPEG")

@@ -12,6 +12,7 @@ from app.errors import ImageTooLarge
 from app.images.limits import ImageLimits
 from app.images.parts import check_parts
 from app.images.prepare import prepare
+from tests.support.avif import sequence
 from tests.support.images import encode, photo, picture
 
 
@@ -31,6 +32,15 @@ def test_a_png_of_a_million_chunks_is_refused() -> None:
     refused(good[:33] + chunk(b"prIv", b"") * 1_000_000 + good[33:], "chunks")
     many = good[:33] + chunk(b"prIv", b"") * 5_000 + good[33:] + bytes(2_000_000)
     assert np.array_equal(prepare(many, 32).pixels, prepare(good, 32).pixels)
+
+
+def test_a_png_of_two_colour_profiles_is_refused() -> None:
+    good, profile = picture(1), chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1_000_000), 9))
+    with pytest.raises(ImageTooLarge, match="2 colour profiles; the limit is 1"):
+        prepare(good[:33] + profile * 2_000 + good[33:], 32)
+    assert np.array_equal(
+        prepare(good[:33] + profile + good[33:], 32).pixels, prepare(good, 32).pixels
+    )
 
 
 def test_a_gif_of_a_million_comments_is_refused() -> None:
@@ -65,6 +75,12 @@ def test_a_tile_larger_than_any_picture_is_refused() -> None:
         prepare(tiff_with_a_tile(data, 20_000), 32)
 
 
+def test_a_sequence_of_many_samples_is_refused() -> None:
+    with pytest.raises(ImageTooLarge, match="20,000 samples; the limit is 10,000"):
+        prepare(sequence(20_000), 32)
+    check_parts(sequence(10_000))
+
+
 def test_many_strips_are_read() -> None:
     tall = Image.new("RGB", (2, 20_000), (9, 99, 199))
     data = encode(tall, "TIFF", compression="tiff_lzw", tiffinfo={278: 1})
@@ -72,6 +88,6 @@ def test_many_strips_are_read() -> None:
 
 
 @pytest.mark.parametrize("length", [6, 8, 12, 13, 20, 33, 40])
-@pytest.mark.parametrize("kind", ["PNG", "GIF", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "TIFF", "AVIF"])
 def test_what_breaks_off_is_left_to_the_decoder(kind: str, length: int) -> None:
     check_parts(encode(photo(1), kind)[:length])

@@ -1,6 +1,7 @@
 """The decode pool: order, errors as results, bounds, and light images that wait for no heavy ones."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,11 @@ from app.images.limits import DEFAULT_LIMITS, ImageLimits
 from app.images.opened import OpenedImage
 from app.images.prepare import ModelInput, PreparedImage, prepare, thumbnail
 from app.inference.decode_pool import DecodePool
+from tests.support.avif import sequence
+from tests.support.heic import greedy
 from tests.support.images import encode, picture
+from tests.support.paths import DATA
+from tests.support.processes import highest, watch_highest
 
 PATIENCE_S = 10
 make = ModelInput.make
@@ -186,3 +191,41 @@ def test_a_picture_that_may_be_larger_than_its_header_says_is_decoded_in_a_proce
     assert isinstance(found, PreparedImage)
     assert np.array_equal(found.pixels, prepare(picture(1, "AVIF"), 32).pixels)
     assert processes(pool) == 1
+
+
+def test_headers_that_may_lead_astray_are_not_read_here(
+    make_pool: Callable[..., DecodePool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object) -> None:
+        pytest.fail("the header was read in the service")
+
+    images = [picture(1, "AVIF"), (DATA / "photo7.heic").read_bytes(), picture(1, "TIFF")]
+    expected = [prepare(data, 32) for data in images]
+    unknown = b"\0\0\0\x20ftypqt  " + bytes(500)
+    larger = encode(Image.new("1", (8000, 8000)), "TIFF")
+    pool = make_pool()
+    monkeypatch.setattr(OpenedImage, "__init__", opened)
+    found = pool.prepare([*images, images[0][:200], unknown, larger], 32, "stretch")
+    for result, here in zip(found, expected, strict=False):
+        assert isinstance(result, PreparedImage)
+        assert np.array_equal(result.pixels, here.pixels)
+        assert (result.width, result.media_type) == (here.width, here.media_type)
+    assert list(map(type, found[3:])) == [ImageUndecodable, ImageTypeUnsupported, ImageTooLarge]
+    assert str(found[5]) == (
+        "The image has 64,000,000 pixels; the limit is 50,000,000 (GEMELLO_MAX_IMAGE_PIXELS)."
+    )
+
+
+def test_a_header_that_is_dear_to_read_costs_its_image_alone(
+    make_pool: Callable[..., DecodePool],
+) -> None:
+    pool = make_pool()
+    dear, greedy_one = sequence(9_000), greedy(200, 30, bytes(2_000_000))
+    watch_highest()
+    memory, start = highest(), time.process_time()
+    refused = pool.prepare([greedy_one, dear], 32, "stretch")[0]
+    assert isinstance(refused, ImageUndecodable)
+    assert time.process_time() - start < 0.5
+    assert highest() - memory < 50_000_000
+    (found,) = pool.prepare([picture(1, "AVIF")], 32, "stretch")
+    assert isinstance(found, PreparedImage)

@@ -43,6 +43,7 @@ class Misbehaving:
         while self.how == "loops":
             pass
         if self.how == "hangs":
+            os.write(sys.stderr.fileno(), b"hanging\n")
             signal.pause()
         return b"x" * {"eats": 2**30, "floods": 70_000_000}.get(self.how, 5)
 
@@ -148,22 +149,31 @@ def test_signals_of_a_terminal_or_a_service_manager_do_not_end_it(worker: Worker
     assert before.returncode == 0
 
 
-def test_it_ends_when_its_parent_is_killed() -> None:
+@pytest.mark.parametrize("how", ["works", "hangs"])
+def test_it_ends_when_its_parent_is_killed(how: str) -> None:
     code = (
-        "import sys\n"
+        "import sys, threading\n"
         "from app.images.limits import DEFAULT_LIMITS\n"
-        "from app.images.prepare import ModelInput\n"
         "from app.inference.worker_process import WorkerProcess\n"
+        "from tests.app.inference.test_worker_process import Misbehaving\n"
         "from tests.support.images import picture\n"
         "worker = WorkerProcess(DEFAULT_LIMITS)\n"
-        f"worker.decode(ModelInput(32), picture(1), {MEMORY})\n"
+        f"worker.decode(Misbehaving('works'), picture(1), {MEMORY})\n"
         "print(worker._running[0].pid, flush=True)\n"
+        f"worker.decode(Misbehaving('{how}'), picture(1), {MEMORY})\n"
+        "print('done', file=sys.stderr, flush=True)\n"
         "sys.stdin.read()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as parent:
         assert parent.stdout
+        assert parent.stderr
         pid = int(parent.stdout.readline())
+        assert parent.stderr.readline() == {"works": b"done\n", "hangs": b"hanging\n"}[how]
         parent.kill()
-    assert gone(pid)
+        assert gone(pid)
