@@ -100,7 +100,7 @@ def test_a_locked_entry_is_named(server: httpx.Client) -> None:
     archive[archive.index(b"PK\x03\x04") + 6] |= 1
     job = finished(server, begin(server, bytes(archive)))
     assert (job["added"], job["failed"]) == (1, 1)
-    assert "cannot be unpacked" in job["errors"][0]["detail"]
+    assert "locked with a password" in job["errors"][0]["detail"]
 
 
 def test_a_folder_below_the_settings_one_can_be_imported(
