@@ -118,6 +118,8 @@ def _owned(folder: Path) -> Iterator[None]:
     """Keep a service out meanwhile. Raises ``SettingsError`` where one runs."""
     from app.storage.local.stores import own
 
+    # As the service does: what is stored is this user's alone.
+    os.umask(0o077)
     descriptor = own(folder)
     try:
         yield
