@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import httpcore
 
 from app.errors import AddressRefused, FetchFailed
-from app.jobs.imports.addresses import Address, is_public
+from app.jobs.imports.addresses import Address, is_elsewhere
 from app.jobs.imports.connections import AddressNotAllowed, Guarded, Patience
 
 _REDIRECTS = 3
@@ -32,7 +32,7 @@ class Fetcher:
         *,
         max_bytes: int,
         timeout_s: float,
-        allowed: Callable[[Address], bool] = is_public,
+        allowed: Callable[[Address], bool] = is_elsewhere,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._patience = Patience(check)
