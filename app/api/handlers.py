@@ -30,6 +30,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(GemelloError)
     def _ours(request: Request, exc: GemelloError) -> JSONResponse:
+        if exc.detail != str(exc):
+            log.info("a request could not be answered", reason=str(exc))
         return problem_of(exc, request_id_of(request))
 
     @app.exception_handler(RequestValidationError)

@@ -137,10 +137,11 @@ def test_folders_and_addresses_are_off_by_default(server: httpx.Client) -> None:
 
 def test_addresses_that_must_not_be_fetched_are_named(settings: Settings) -> None:
     with in_thread(settings.model_copy(update={"url_import": True})) as server:
-        urls = [str(server.base_url.join("/health")), "file:///etc/passwd"]
+        urls = [str(server.base_url.join("/health?token=secret")), "file:///etc/passwd"]
         job = finished(server, begin(server, urls=json.dumps(urls)))
         assert (job["state"], job["done"], job["failed"]) == ("succeeded", 2, 2)
         assert {e["code"] for e in job["errors"]} == {"address_refused"}
+        assert "secret" not in server.get(f"/jobs/{job['id']}").text
 
 
 @pytest.mark.parametrize(
