@@ -6,7 +6,7 @@ RUN python3 -m venv /opt/venv \
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /srv/gemello gemello \
-    && install -d -o gemello -g gemello /data
+    && install -d -m 700 -o gemello -g gemello /data
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv/gemello
 COPY app app

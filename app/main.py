@@ -52,6 +52,9 @@ def create_app(settings: Settings, stores: OpenStores = open_stores) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Files below 1 MB stay in memory, others have a descriptor each. A few too many are told how many
+        # they may be; for more the reading ends.
+        form_limits={"max_files": settings.max_images_per_request + 10},
     )
     app.state.service, app.state.dear_reads = service, dear_reads
     for router in (

@@ -16,7 +16,7 @@ import structlog
 from app.bundle.encoder import Vectors
 from app.bundle.model_store import resolve
 from app.config import Settings
-from app.errors import NotReady, SettingsError, StorageFull
+from app.errors import GemelloError, NotReady, SettingsError, StorageFull
 from app.gallery.calibration import Calibrator
 from app.gallery.gallery import Gallery
 from app.gallery.inspection import Inspector
@@ -215,7 +215,12 @@ class Service:
             return
         except Exception as exc:  # whatever it is, the operator must see it in /health
             log.exception("the gallery could not be loaded")
-            self.startup.state, self.startup.reason = "failed", str(exc).rstrip(".")
+            self.startup.state = "failed"
+            self.startup.reason = (
+                exc.detail.rstrip(".")
+                if isinstance(exc, GemelloError)
+                else "the gallery could not be loaded; the service's log says why"
+            )
             return
         if not self._stop.is_set():
             self.startup.state = "ready"
@@ -226,7 +231,7 @@ class Service:
     def _index(self, folder: Path) -> None:
         progress = StartupImport(str(folder), self._stop)
         self.startup.state, self.startup.progress = "indexing", progress
-        self.startup.reason = f"{folder} is being indexed"
+        self.startup.reason = "images are being indexed"
         while True:
             try:
                 import_folder(

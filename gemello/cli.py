@@ -14,6 +14,7 @@ from gemello.client import ApiError, Unreachable
 from gemello.commands import clone
 from gemello.commands.errors import CommandError
 from gemello.gallery_file import GalleryFileError
+from gemello.terminal import escaped
 
 COMMANDS = (
     "serve",
@@ -109,4 +110,4 @@ def command_path(arguments: Sequence[str]) -> str:
 
 
 def _complain(sentence: str) -> None:
-    sys.stderr.write(f"gemello: {sentence}\n")
+    sys.stderr.write(f"gemello: {escaped(sentence)}\n")

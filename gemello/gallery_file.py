@@ -7,8 +7,10 @@ order of arrival; ``images/<sha256>`` its bytes, once however many records share
 import hashlib
 import json
 import re
+import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ _PAGE = 100
 _CHUNK, _CHUNK_BYTES = 16, 32_000_000
 # What is read of a file at most: its summary, a line, an image.
 _MAX_SUMMARY, _MAX_LINE, _MAX_IMAGE = 65_536, 1_000_000, 100_000_000
+# With its name, which stands twice, an entry takes more. So what the table of contents takes in memory
+# is bounded by the size of the file, not by the number that it claims.
+_LEAST_ENTRY_BYTES = 200
 _SHA256 = re.compile("[0-9a-f]{64}")
 _DAMAGED, _GONE = "image_damaged", "image_not_found"
 
@@ -195,9 +200,14 @@ def _record(line: bytes, number: int) -> _Record:
         record = decode(_Record, json.loads(line))
     except (ValueError, RecursionError) as exc:
         raise EntryError(f"line {number} of images.jsonl describes no image") from exc
-    if not _SHA256.fullmatch(record.sha256) or not record.id.isprintable():
+    if not _SHA256.fullmatch(record.sha256) or not _is_text(record.id):
         raise EntryError(f"line {number} of images.jsonl describes no image")
     return record
+
+
+def _is_text(image_id: str) -> bool:
+    """Whether the service takes ``image_id`` in this respect: no control characters, valid Unicode."""
+    return not any(unicodedata.category(c) in {"Cc", "Cs"} for c in image_id)
 
 
 def _add(
@@ -216,10 +226,16 @@ def _add(
     )
 
 
-def _opened(source: Path) -> zipfile.ZipFile:
-    try:
-        return open_archive(source)
-    except OSError as exc:
-        raise GalleryFileError(f"{source} cannot be read ({exc.strerror}).") from exc
-    except EntryError as exc:
-        raise GalleryFileError(f"{source} is not an exported gallery.") from exc
+@contextmanager
+def _opened(source: Path) -> Iterator[zipfile.ZipFile]:
+    with ExitStack() as opened:
+        try:
+            size = source.stat().st_size
+            archive = opened.enter_context(
+                open_archive(source, 2 + size // _LEAST_ENTRY_BYTES, size)
+            )
+        except OSError as exc:
+            raise GalleryFileError(f"{source} cannot be read ({exc.strerror}).") from exc
+        except EntryError as exc:
+            raise GalleryFileError(f"{source} is not an exported gallery: {exc}.") from exc
+        yield archive

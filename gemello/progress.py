@@ -15,7 +15,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-console = Console(stderr=True)
+from gemello.terminal import Terminal
+
+console = Terminal(stderr=True)
 
 
 class Bar:

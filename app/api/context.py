@@ -15,6 +15,8 @@ from app.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Of a path in the log; it may have 64 kB.
+_LOGGED = 500
 _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
 
@@ -57,5 +59,9 @@ class RequestContext:
         self._metrics.request_seconds.labels(method, route).observe(seconds)
         write = log.debug if scope["path"] in OPEN_PATHS else log.info
         write(
-            "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1)
+            "request",
+            method=method,
+            path=scope["path"][:_LOGGED],
+            status=status,
+            ms=round(seconds * 1000, 1),
         )

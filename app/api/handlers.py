@@ -1,5 +1,6 @@
 """What becomes of an exception that a route raises: a problem, always."""
 
+import errno
 from http import HTTPStatus
 
 import structlog
@@ -12,7 +13,7 @@ from starlette.routing import Match
 
 from app.api.problems import problem, problem_of, request_id_of
 from app.api.responses import ParameterError
-from app.errors import GemelloError, ParameterInvalid
+from app.errors import GemelloError, Overloaded, ParameterInvalid
 from app.storage.failures import DISK_ERRORS, storage_error
 
 log = structlog.get_logger()
@@ -29,6 +30,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(GemelloError)
     def _ours(request: Request, exc: GemelloError) -> JSONResponse:
+        if exc.detail != str(exc):
+            log.info("a request could not be answered", reason=str(exc))
         return problem_of(exc, request_id_of(request))
 
     @app.exception_handler(RequestValidationError)
@@ -46,6 +49,9 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(OSError)
     def _disk(request: Request, exc: OSError) -> JSONResponse:
         """Of the folder for temporary files, where large bodies are spooled."""
+        if exc.errno in (errno.EMFILE, errno.ENFILE):
+            # Each of many files has a descriptor; others give theirs back soon.
+            return problem_of(Overloaded(), request_id_of(request))
         if exc.errno not in DISK_ERRORS:
             return _bug(request, exc)
         return problem_of(storage_error(exc), request_id_of(request))

@@ -56,7 +56,7 @@ def problem_of(
 ) -> JSONResponse:
     """Return the answer to a request that ended in ``error``."""
     response = problem(
-        status_of(error), error.code, str(error), request_id, error.title, **extensions
+        status_of(error), error.code, error.detail, request_id, error.title, **extensions
     )
     if isinstance(error, Overloaded):
         response.headers["Retry-After"] = str(error.retry_after_s)

@@ -35,7 +35,8 @@ GemelloError
 ├── Overloaded               the queue is full; try again after ``retry_after_s``
 └── NotReady                 the service is still starting, or the model failed its probe
 
-Each class has a stable ``code`` and carries facts as attributes; ``str(error)`` is one sentence.
+Each class has a stable ``code`` and carries facts as attributes; ``str(error)`` is one sentence, ``error.detail``
+what of it callers are told.
 """
 
 from app.errors.base import (

@@ -8,3 +8,8 @@ class GemelloError(Exception):
 
     code: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
+
+    @property
+    def detail(self) -> str:
+        """What callers of the service are told: the sentence, but for what is the operator's alone."""
+        return str(self)

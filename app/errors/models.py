@@ -1,4 +1,9 @@
-"""Models that are not there, or are not what they should be."""
+"""Models that are not there, or are not what they should be.
+
+Sentences name folders of the service's machine and what libraries say; ``detail`` does not.
+"""
+
+from pathlib import PurePath
 
 from app.errors.base import GemelloError
 
@@ -15,7 +20,11 @@ class ModelNotFound(ModelError):
     def __init__(self, name: str, store: str, known: list[str]) -> None:
         have = f"it holds {', '.join(known)}" if known else "it holds none"
         super().__init__(f"There is no model {name!r} in {store}; {have}.")
-        self.name, self.known = name, known
+        self.name, self.known, self._have = name, known, have
+
+    @property
+    def detail(self) -> str:
+        return f"There is no model {self.name!r} in the model store; {self._have}."
 
 
 class ModelCorrupt(ModelError):
@@ -26,6 +35,10 @@ class ModelCorrupt(ModelError):
         super().__init__(f"The model file {path} is refused: {reason}.")
         self.path, self.reason = path, reason
 
+    @property
+    def detail(self) -> str:
+        return f"The model file {PurePath(self.path).name} is refused: {self.reason}."
+
 
 class ModelStoreUnwritable(ModelError):
     code = "model_store_unwritable"
@@ -34,6 +47,10 @@ class ModelStoreUnwritable(ModelError):
     def __init__(self, folder: str, reason: str) -> None:
         super().__init__(f"No model can be written to {folder}: {reason}.")
         self.folder, self.reason = folder, reason
+
+    @property
+    def detail(self) -> str:
+        return "No model can be written to the model store; the service's log says why."
 
 
 class AdaptationRefused(ModelError):
@@ -61,3 +78,7 @@ class RuntimeUnavailable(ModelError):
     def __init__(self, runtime: str, reason: str) -> None:
         super().__init__(f"The runtime {runtime!r} cannot serve this model: {reason}.")
         self.runtime, self.reason = runtime, reason
+
+    @property
+    def detail(self) -> str:
+        return f"The runtime {self.runtime!r} cannot serve this model; the service's log says why."

@@ -29,6 +29,8 @@ from app.jobs.table import Job, Jobs
 from app.storage.gallery_store import GalleryStore
 
 MIN_IMAGES = 100
+MAX_ADAPTED = 20
+"""Adapted models in the store, of whatever name: each takes room for as long as it lies there."""
 """From 30 on no kind of picture that the model was not trained for was harmed (``benchmarks/adaptation.py``)."""
 
 # Images that the map is fitted on, and of these, images that are searched where they have labels.
@@ -149,6 +151,15 @@ def check_images(count: int) -> None:
         )
 
 
+def check_number(adapted: int) -> None:
+    """Refuse to add to as many adapted models as there may be. Raises ``AdaptationRefused``."""
+    if adapted >= MAX_ADAPTED:
+        raise AdaptationRefused(
+            f"The model store holds {adapted} adapted models, and {MAX_ADAPTED} are the most; remove the "
+            "folders there of versions that are not needed"
+        )
+
+
 def adapt(
     settings: Settings,
     models: Models,
@@ -172,6 +183,7 @@ def adapt(
     if settings.runtime != "openvino":
         raise RuntimeUnavailable(settings.runtime, "an adapted model is a graph for OpenVINO alone")
     check_images(images)
+    check_number(sum(bundle.manifest.base is not None for bundle in models.all()))
     check_writable(settings.model_store, name)
     return activation.queue(
         jobs, runner, activation.ADAPT, {"model": base.title, "name": name, "force": force}

@@ -162,10 +162,14 @@ class JobRunner:
             self._interrupt.wait(_RETRY_S)
         except GemelloError as exc:
             log.error("job failed", job=job.id, reason=str(exc))
-            self._jobs.move(job.id, "failed", str(exc))
-        except Exception as exc:  # a mistake of ours must not end all later jobs
+            self._jobs.move(job.id, "failed", exc.detail)
+        except Exception:  # a mistake of ours must not end all later jobs
             log.exception("job failed", job=job.id)
-            self._jobs.move(job.id, "failed", f"the service made a mistake: {exc}")
+            self._jobs.move(
+                job.id,
+                "failed",
+                "the service made a mistake; its log has the details under this id",
+            )
         else:
             self._jobs.move(job.id, "succeeded")
             log.info("job done", job=job.id)

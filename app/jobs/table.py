@@ -130,7 +130,7 @@ class Jobs:
             db.executemany(
                 "INSERT OR IGNORE INTO job_errors VALUES (?, ?, ?, ?)",
                 [
-                    (number, item, error.code, str(error))
+                    (number, item, error.code, error.detail)
                     for item, error in new[: max(0, MAX_ERRORS - stored)]
                 ],
             )

@@ -46,6 +46,8 @@ def configure_logs(style: Literal["console", "json"], level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers, root.level = [handler], max(threshold, logging.WARNING)
+    # Of what is no request it warns, a line for each: whoever can connect could fill the log.
+    logging.getLogger("uvicorn.error").setLevel(max(threshold, logging.ERROR))
 
 
 def _with_trace(_logger: Any, _method: str, event: EventDict) -> EventDict:

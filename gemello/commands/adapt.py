@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
@@ -12,6 +11,7 @@ from gemello.commands.errors import CommandError
 from gemello.commands.jobs import watch
 from gemello.commands.options import DEFAULT, Json, Key, Url
 from gemello.commands.outputs import print_json
+from gemello.terminal import Terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -65,7 +65,7 @@ def _show(adapted: PublishedModel, old: str) -> None:
         table = Table("", "before", "after")
         for figure, after in adapted.metrics.items():
             table.add_row(figure, f"{base.metrics[figure]:.3f}", f"{after:.3f}")
-        Console().print(table)
+        Terminal().print(table)
         typer.echo("Measured on labelled images of the gallery, which it was adapted to.")
     else:
         typer.echo("No figures: no two images of the gallery have the same label.")

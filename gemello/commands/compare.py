@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gemello.commands.encoders import Chosen, named
@@ -19,6 +18,7 @@ from gemello.commands.measuring import (
 )
 from gemello.commands.options import Json, Store
 from gemello.commands.outputs import check_report, print_json, show_left_out
+from gemello.terminal import Terminal
 
 if TYPE_CHECKING:
     from trainer.evaluate.bootstrap import Interval
@@ -74,7 +74,7 @@ def _show(comparison: "Comparison") -> None:
             f"{points(change.value)} ({span(change)})",
             p(change),
         )
-    console = Console()
+    console = Terminal()
     console.print(table)
     queries = f"{len(comparison.second)} queries; {comparison.second.protocol}."
     console.print(queries, markup=False, highlight=False, soft_wrap=True)

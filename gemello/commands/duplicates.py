@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
 from gemello.commands.options import DEFAULT, Json, Key, Url
 from gemello.commands.outputs import print_json
+from gemello.terminal import Terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -41,6 +41,6 @@ def register(app: typer.Typer) -> None:
             if group.truncated:
                 table.add_row(str(number), f"… {group.size:,} in all", "", "")
             table.add_section()
-        Console().print(table, markup=False)
+        Terminal().print(table, markup=False)
         if page.next_offset is not None:
             typer.echo(f"{page.total} groups in all; see --limit.")

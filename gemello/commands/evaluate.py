@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gemello.commands.encoders import (
@@ -29,6 +28,7 @@ from gemello.commands.measuring import (
 )
 from gemello.commands.options import Json, Store
 from gemello.commands.outputs import check_report, print_json, show_left_out
+from gemello.terminal import Terminal
 
 if TYPE_CHECKING:
     from trainer.evaluate.bootstrap import Interval
@@ -85,7 +85,7 @@ def _show(figures: dict[str, Any], interval_of: "dict[str, Interval]") -> None:
             table.add_row(name, f"{value:.4f}", f"{interval.low:.4f} … {interval.high:.4f}")
         elif name not in {"model", "bad"}:
             table.add_row(name, str(value))
-    console = Console()
+    console = Terminal()
     console.print(table)
     show_left_out(console, figures["bad"])
 

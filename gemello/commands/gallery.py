@@ -4,13 +4,13 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
 from gemello.commands import moving, stored, upkeep
 from gemello.commands.options import DEFAULT, FilterText, Json, Key, Url, parsed_filter
 from gemello.commands.outputs import print_fields, print_json, print_outcome
+from gemello.terminal import Terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
             size = f"{image.width} × {image.height}"
             metadata = json.dumps(image.metadata, ensure_ascii=False) if image.metadata else ""
             table.add_row(image.id, image.label or "", image.filename or "", size, metadata)
-        console = Console()
+        console = Terminal()
         console.print(table, markup=False)
         if page.next_cursor:
             console.print(f"More than {len(images)}; see --limit.", markup=False)

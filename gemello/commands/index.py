@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from gemello.client import Client
 from gemello.client.image_id import default_id
@@ -17,6 +16,7 @@ from gemello.commands.options import DEFAULT, Json, Key, Url
 from gemello.commands.outputs import print_json
 from gemello.image_folder import image_files, label_of
 from gemello.progress import track
+from gemello.terminal import Terminal
 
 _CHUNK = 16
 
@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
         1 when a file was refused. Examples: `gemello index photos/`, `gemello index photos.zip`,
         `gemello index https://example.com/shoe.jpg`, `gemello index --on-server photos`
         """
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         sources = _sources(paths, on_server)
         if label and (sources.server_folders or sources.urls or sources.archives):
             raise typer.BadParameter(
@@ -141,7 +141,7 @@ def _files(path: Path) -> Iterator[tuple[Path, str | None]]:
 def _upload(
     client: Client,
     files: Sequence[tuple[Path, str | None]],
-    console: Console,
+    console: Terminal,
     report: Report,
 ) -> None:
     known = {image.id for image in client.images()}

@@ -4,7 +4,6 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
@@ -12,6 +11,7 @@ from gemello.client.results import Job, JobDetails
 from gemello.commands.options import DEFAULT, Json, Key, Url
 from gemello.commands.outputs import print_fields, print_json, print_outcome
 from gemello.progress import track
+from gemello.terminal import Terminal, escaped
 
 JobId = Annotated[str, typer.Argument(metavar="ID")]
 
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
         table = Table("id", "kind", "state", "done", "failed", "began")
         for job in all_jobs:
             table.add_row(job.id, job.kind, job.state, _done(job), str(job.failed), job.created_at)
-        Console().print(table, markup=False)
+        Terminal().print(table, markup=False)
 
     @jobs.command()
     def show(job_id: JobId, url: Url = DEFAULT, key: Key = None, as_json: Json = False) -> None:
@@ -102,15 +102,15 @@ def _show(job: JobDetails) -> None:
         }
     )
     for error in job.errors:
-        Console().print(f"{error.item}: {error.detail}", style="red", markup=False)
+        Terminal().print(f"{error.item}: {error.detail}", style="red", markup=False)
 
 
 def _print_end(job: JobDetails) -> None:
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     for error in job.errors:
         console.print(f"{error.item}: {error.detail}", style="red", markup=False)
     reason = f": {job.reason}" if job.reason else ""
-    typer.echo(f"{job.state}, {job.done} done, {job.failed} failed{reason}")
+    typer.echo(escaped(f"{job.state}, {job.done} done, {job.failed} failed{reason}"))
 
 
 def _done(job: Job) -> str:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
@@ -12,6 +11,7 @@ from gemello.commands import model_import
 from gemello.commands.jobs import follow
 from gemello.commands.options import DEFAULT, Json, Key, Store, Url, model_store
 from gemello.commands.outputs import print_fields, print_json, print_outcome
+from gemello.terminal import Terminal
 
 if TYPE_CHECKING:
     from app.bundle.model_store import Bundle
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
         table = Table("model", "active", "backbone", "dimension", "input", "recall@1", "created")
         for row in rows:
             table.add_row(*(str(value) for value in row.values()))
-        Console().print(table)
+        Terminal().print(table)
 
     @models.command()
     def show(

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from gemello.client import Client
 from gemello.client.calls.call import OnConflict
@@ -12,6 +11,7 @@ from gemello.commands.options import DEFAULT, Json, Key, Url
 from gemello.commands.outputs import print_outcome
 from gemello.gallery_file import export_gallery, import_gallery, read_summary
 from gemello.progress import track
+from gemello.terminal import Terminal
 
 
 def add_to(gallery: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def add_to(gallery: typer.Typer) -> None:
             total = client.stats().images
             with track("exporting", total) as bar:
                 exported = export_gallery(client, target, bar.set)
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         for image_id, reason in exported.damaged.items():
             console.print(f"{image_id}: {reason}", style="red", markup=False, soft_wrap=True)
         document = {
@@ -59,7 +59,7 @@ def add_to(gallery: typer.Typer) -> None:
         """
         summary = read_summary(source)
         counts: dict[str, int] = {}
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         with Client(url, key=key) as client, track("importing", summary.images) as advance:
             for image_id, item in import_gallery(client, source, on_conflict, advance):
                 counts[item.status] = counts.get(item.status, 0) + 1

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gemello.commands.clone import lacks_clone
 from gemello.commands.errors import CommandError, OptionInvalid
+from gemello.terminal import Terminal, escaped
 
 
 def check_output(option: str, path: Path | None, suffix: str | None = None) -> None:
@@ -52,7 +52,7 @@ def print_outcome(as_json: bool, document: Any, sentence: str) -> None:
     if as_json:
         print_json(document)
     else:
-        typer.echo(sentence)
+        typer.echo(escaped(sentence))
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
@@ -63,10 +63,10 @@ def print_fields(fields: Mapping[str, object]) -> None:
     for name, value in fields.items():
         if value is not None:
             table.add_row(name, str(value))
-    Console().print(table, markup=False)
+    Terminal().print(table, markup=False)
 
 
-def show_left_out(console: Console, bad: Mapping[str, str]) -> None:
+def show_left_out(console: Terminal, bad: Mapping[str, str]) -> None:
     """Print a line for each file that was left out."""
     for path, reason in bad.items():
         # A name that is not valid Unicode could not be printed.

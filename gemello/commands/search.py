@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gemello.client import Client
@@ -12,6 +11,7 @@ from gemello.client.calls.searches import Combine
 from gemello.client.results import SearchAnswer
 from gemello.commands.options import DEFAULT, FilterText, Json, Key, Url, parsed_box, parsed_filter
 from gemello.commands.outputs import print_json
+from gemello.terminal import Terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -128,4 +128,4 @@ def _show(answer: SearchAnswer, name: str, *, filtered: bool) -> None:
         typer.echo(
             "The verdicts are not calibrated for this gallery: it has too few labelled images."
         )
-    Console().print(table, markup=False)
+    Terminal().print(table, markup=False)

@@ -1,13 +1,17 @@
 """``gemello serve``: start the service."""
 
+import ctypes
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gemello.commands.errors import CommandError
+
+_PR_SET_DUMPABLE = 4
 
 
 def register(app: typer.Typer) -> None:
@@ -35,12 +39,25 @@ def register(app: typer.Typer) -> None:
         settings.check_exposure()
         configure_logs(settings.log_format, settings.log_level)
         raise_descriptor_limit()
+        # What is stored is this user's alone.
+        os.umask(0o077)
+        hide_from_own_user()
         with listen(settings.host, settings.port) as listener:
             config = ServerConfig(create_app(settings))
             address, actual_port = listener.getsockname()[:2]
             shown = f"[{address}]" if ":" in address else address
             structlog.get_logger().info("listening", url=f"http://{shown}:{actual_port}/")
             Server(config).run(sockets=[listener])
+
+
+def hide_from_own_user() -> None:
+    """Close this process's memory and environment to other processes of its user, where Linux can.
+
+    Decoders run as the same user, and a hostile picture that took one over could read the keys. No core
+    dump is written either, which would hold images.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def listen(host: str, port: int) -> socket.socket:

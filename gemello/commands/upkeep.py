@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from gemello.commands.errors import CommandError
 from gemello.commands.options import DataDir, Json, data_dir
 from gemello.commands.outputs import print_outcome
 from gemello.progress import track
+from gemello.terminal import Terminal
 
 if TYPE_CHECKING:
     from app.storage.damage import Damage
@@ -70,7 +70,7 @@ def add_to(gallery: typer.Typer) -> None:
         chosen = data_dir(folder)
         with _owned(chosen), track("reading", 1) as bar:
             made = made_anew(chosen, bar.set)
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         for image_id in made.lost:
             console.print(f"{image_id}: its image is gone", markup=False, soft_wrap=True)
         for digest in made.unreadable:
@@ -118,6 +118,8 @@ def _owned(folder: Path) -> Iterator[None]:
     """Keep a service out meanwhile. Raises ``SettingsError`` where one runs."""
     from app.storage.local.stores import own
 
+    # As the service does: what is stored is this user's alone.
+    os.umask(0o077)
     descriptor = own(folder)
     try:
         yield
@@ -131,7 +133,7 @@ def _differ(source: Path, target: Path) -> None:
 
 
 def _report(as_json: bool, damage: "Sequence[Damage]", done: str) -> None:
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     for each in damage:
         console.print(str(each), style="red", markup=False, soft_wrap=True)
     outcome = f", but for {len(damage):,} damaged" if damage else ""

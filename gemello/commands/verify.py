@@ -3,11 +3,11 @@
 from dataclasses import asdict
 
 import typer
-from rich.console import Console
 
 from gemello.commands.options import DataDir, Json, data_dir
 from gemello.commands.outputs import print_outcome
 from gemello.progress import track
+from gemello.terminal import Terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         chosen = data_dir(folder)
         with track("verifying", 1) as bar:
             damage = list(found(chosen, bar.set))
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         for each in damage:
             console.print(str(each), style="red", markup=False, soft_wrap=True)
         outcome = f"{len(damage):,} damaged" if damage else "nothing is damaged"

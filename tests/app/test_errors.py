@@ -56,3 +56,15 @@ def test_every_error_is_one_sentence_with_its_facts() -> None:
         assert fact in str(error)
         assert str(error).endswith(".")
         assert "\n" not in str(error)
+
+
+def test_hardening_callers_are_not_told_of_folders_and_of_what_libraries_say() -> None:
+    for error in (
+        errors.ModelNotFound("m", "/srv/store", ["other/1"]),
+        errors.ModelCorrupt("/srv/store/m/1/manifest.json", "its SHA-256 differs"),
+        errors.ModelStoreUnwritable("/srv/store/m", "Read-only file system"),
+        errors.RuntimeUnavailable("openvino", "Check failed at /srv/build/x.cpp:7"),
+    ):
+        assert "/srv" in str(error)
+        assert "/srv" not in error.detail
+        assert error.detail.endswith(".")

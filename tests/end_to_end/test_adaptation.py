@@ -198,6 +198,19 @@ def test_what_would_find_less_is_not_published_unless_forced(
     assert answering(server) == "adapted/1"
 
 
+def test_hardening_adapted_models_do_not_fill_the_disk(
+    server: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adaptation, "MAX_ADAPTED", 2)
+    fill(server, IMAGES)
+    assert adapt(server, name="one")["state"] == "succeeded"
+    assert adapt(server, name="two")["state"] == "succeeded"
+    answer = server.post("/models/tiny/1/adapt", data={"name": "three"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "adaptation_refused")
+    assert "holds 2 adapted models" in answer.json()["detail"]
+    assert answering(server) == "two/1"
+
+
 def test_too_few_images_are_refused(server: httpx.Client) -> None:
     fill(server, IMAGES - 1)
     answer = server.post("/models/tiny/1/adapt")

@@ -161,6 +161,33 @@ def write(path: Path, images: dict[str, bytes], *lines: str, **about: Any) -> Pa
     return path
 
 
+def test_hardening_a_file_of_empty_entries_takes_bounded_memory(tmp_path: Path) -> None:
+    """23 MB of 400,000 entries took 262 MB before anything was known to be wrong."""
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(40_000):
+            archive.writestr(f"{number}", b"")
+    tracemalloc.start()
+    with pytest.raises(GalleryFileError, match="is not an exported gallery: it has more than"):
+        read_summary(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8_000_000
+
+
+@pytest.mark.parametrize(
+    "image_id", ["a\u3000b", "a\u00a0b", "👩\u200d🚀", "e\u0301 \u202e", "a b"]
+)
+def test_every_id_that_the_service_takes_can_be_moved(
+    client: Client, tmp_path: Path, image_id: str
+) -> None:
+    client.add([picture(1)], ids=[image_id])
+    export_gallery(client, tmp_path / "gallery.zip")
+    client.remove(image_id)
+    moved = [item.id for _, item in import_gallery(client, tmp_path / "gallery.zip")]
+    assert moved == [image_id]
+
+
 def line(data: bytes, **changes: Any) -> str:
     record: dict[str, Any] = {
         "id": "a",

@@ -21,6 +21,7 @@ def run(*arguments: object, **environment: str) -> Done:
     words = [str(argument) for argument in arguments]
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     code: object = 1
+    mask = os.umask(0o022)
     with (
         patch.dict(os.environ, _environment(environment), clear=True),
         patch.object(sys, "stdin", io.StringIO()),
@@ -33,6 +34,8 @@ def run(*arguments: object, **environment: str) -> Done:
             main(words)
         except SystemExit as exit_:
             code = exit_.code or 0
+        finally:
+            os.umask(mask)
     assert isinstance(code, int)
     return subprocess.CompletedProcess(words, code, _text(out), _text(err))
 

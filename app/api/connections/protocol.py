@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from uvicorn.server import ServerState
 
 from app.api.addresses import network_of
-from app.api.connections.framing import is_ambiguous
+from app.api.connections.framing import ambiguity
 from app.api.connections.places import PROGRESS_BYTES
 from app.api.errors import HeadersTooLarge, RequestMalformed, RequestTooSlow, TooManyConnections
 from app.api.headers import protective_headers
@@ -80,8 +80,8 @@ class Connection(H11Protocol):
 
     def handle_events(self) -> None:
         before = self.cycle
-        if self.conn.their_state is h11.IDLE and is_ambiguous(self.conn.trailing_data[0]):
-            self._refuse(RequestMalformed("it says more than once how long its body is"))
+        if self.conn.their_state is h11.IDLE and (why := ambiguity(self.conn.trailing_data[0])):
+            self._refuse(RequestMalformed(why))
             return
         super().handle_events()
         self._follow(anew=self.cycle is not before)

@@ -27,7 +27,7 @@ class ItemError(BaseModel):
     @classmethod
     def of(cls, error: GemelloError) -> Self:
         """Describe why a file was refused."""
-        return cls(code=error.code, detail=str(error), status=status_of(error))
+        return cls(code=error.code, detail=error.detail, status=status_of(error))
 
 
 class ParameterError(BaseModel):

@@ -22,7 +22,7 @@ from app.gallery.gallery import Gallery
 from app.gallery.new_image import AddResult, NewImage, OnConflict, batched
 from app.inference.failures import as_result
 
-# The largest text fields are the metadata of a hundred images, or their vectors.from app.inference.failures import as_result
+# The largest text fields are the metadata of a hundred images, or their vectors.
 
 router = APIRouter(
     prefix="/gallery", tags=["gallery"], form_limits={"max_fields": 10, "max_part_size": 2_500_000}
@@ -79,6 +79,7 @@ def add(
 
 @router.post(
     "/import",
+    form_limits={"max_files": 2},
     status_code=202,
     summary="Import many images",
     responses=problems(400, 401, 403, 413, 422, 429, 503, 507),

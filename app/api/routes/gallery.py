@@ -1,6 +1,9 @@
 """/gallery: list images, look at one, find those like it, change it, remove it."""
 
+import json
 import time
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -14,8 +17,12 @@ from app.api.rendering import rendered
 from app.gallery import query as domain
 from app.gallery.metadata import check_metadata
 from app.storage.filters import parse_filter
+from app.storage.records import ImageRecord
 
 router = APIRouter(prefix="/gallery", tags=["gallery"])
+
+# Of metadata in one answer: a thousand of the largest would have four times as much.
+_PAGE_BYTES = 4_000_000
 
 
 @router.get(
@@ -30,13 +37,17 @@ def list_images(
     searcher: SearcherDep,
     query: Annotated[requests.ListQuery, Query()],
 ) -> Response:
-    """List images in order of arrival; follow `next_cursor` for more."""
+    """List images in order of arrival; follow `next_cursor` for more.
+
+    A page has fewer images than `limit` where their metadata have more than 4 MB in all.
+    """
     wanted = parse_filter(query.filter) if query.filter is not None else None
     embeddings = "embedding" in query.include
     with reads.large(query.limit, vectors=embeddings):
-        records = gallery.list_images(int(query.cursor or "0"), query.limit, wanted)
+        found = gallery.list_images(int(query.cursor or "0"), query.limit, wanted)
+        records = _beginning(found)
         model, vectors = searcher.vectors([record.id for record in records] if embeddings else [])
-        more = len(records) == query.limit
+        more = len(records) < len(found) or len(found) == query.limit
         return rendered(
             responses.ListAnswer(
                 images=[responses.Image.of(record, vectors.get(record.id)) for record in records],
@@ -45,6 +56,15 @@ def list_images(
                 model=responses.ModelInfo.of(model),
             )
         )
+
+
+def _beginning(records: Sequence[ImageRecord]) -> Sequence[ImageRecord]:
+    """As many of ``records`` as an answer has room for, and one at least."""
+    sizes = accumulate(
+        len(json.dumps(record.metadata, ensure_ascii=False).encode()) for record in records
+    )
+    fitting = sum(size <= _PAGE_BYTES for size in sizes)
+    return records[: max(1, fitting)]
 
 
 @router.get(

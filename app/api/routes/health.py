@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -20,6 +21,8 @@ from app.api.dependencies import (
 from app.api.problems import problems
 from app.errors import GemelloError, NotReady, Overloaded
 from gemello import __version__
+
+log = structlog.get_logger()
 
 router = APIRouter(tags=["operation"])
 
@@ -86,4 +89,5 @@ async def _check_model(readiness: Readiness) -> None:
     except GemelloError:
         raise
     except Exception as exc:  # each runtime fails in its own way
-        raise NotReady(f"the model failed: {exc}") from exc
+        log.error("the model failed its probe", reason=repr(exc))
+        raise NotReady("the model failed; the service's log says why") from exc

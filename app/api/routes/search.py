@@ -30,6 +30,7 @@ _SOME_REFUSED = "Some files are not images"
 
 @router.post(
     "/search",
+    form_limits={"max_files": MAX_QUERIES + 4},
     summary="Find the images most like one",
     response_model=responses.SearchAnswer,
     responses={**_READING, **problems(404)},
@@ -136,6 +137,7 @@ def embed(
 
 @router.post(
     "/compare",
+    form_limits={"max_files": 4},
     summary="How alike are two images?",
     responses={**_READING, **problems(404)},
 )

@@ -11,13 +11,26 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urljoin, urlsplit
 
 import httpcore
+import structlog
 
 from app.errors import AddressRefused, FetchFailed
-from app.jobs.imports.addresses import Address, is_public
+from app.jobs.imports.addresses import Address, is_elsewhere
 from app.jobs.imports.connections import AddressNotAllowed, Guarded, Patience
+
+log = structlog.get_logger()
 
 _REDIRECTS = 3
 _SEND = [("User-Agent", "gemello"), ("Accept", "image/*")]
+
+
+def shown(url: str) -> str:
+    """Return what may be told of an address: its query often holds a token, its host a password."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=host, query="", fragment="").geturl()
+    except ValueError:
+        return url.partition("?")[0]
 
 
 class Fetcher:
@@ -32,7 +45,7 @@ class Fetcher:
         *,
         max_bytes: int,
         timeout_s: float,
-        allowed: Callable[[Address], bool] = is_public,
+        allowed: Callable[[Address], bool] = is_elsewhere,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._patience = Patience(check)
@@ -53,7 +66,7 @@ class Fetcher:
         Raises ``AddressRefused`` for what must not be fetched, ``FetchFailed`` for what cannot be.
         """
         self._patience.until = time.monotonic() + self._timeout_s
-        target = url
+        target, url = url, shown(url)
         for _ in range(_REDIRECTS + 1):
             _check(url, target)
             data, following = self._get(url, target)
@@ -75,11 +88,13 @@ class Fetcher:
                     raise FetchFailed(url, f"the server answered {response.status}")
                 return self._read(response.iter_stream()), None
         except AddressNotAllowed as exc:
-            raise AddressRefused(url, str(exc)) from exc
+            log.warning("address refused", url=url, reason=str(exc))
+            raise AddressRefused(url, "it leads to what is not on the open internet") from exc
         except (httpcore.TimeoutException, TimeoutError) as exc:
             raise FetchFailed(url, f"it took longer than {self._timeout_s:g} s") from exc
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as exc:
-            raise FetchFailed(url, f"the connection failed ({exc})") from exc
+            log.warning("address not fetched", url=url, reason=str(exc))
+            raise FetchFailed(url, "the connection failed") from exc
 
     def _read(self, chunks: Iterable[bytes]) -> bytes:
         data = bytearray()

@@ -10,7 +10,7 @@ from app.gallery.metadata import MAX_FILENAME, clean_name
 from app.gallery.new_image import NewImage, OnConflict, batched
 from app.inference.failures import as_result
 from app.jobs.imports.add import Candidate, add_all, count_added
-from app.jobs.imports.fetch import Fetcher
+from app.jobs.imports.fetch import Fetcher, shown
 from app.jobs.runner import Progress
 
 
@@ -28,7 +28,7 @@ def import_urls(
     ``Stopped`` when ``progress`` ends it.
     """
     progress.total = len(urls)
-    candidates = (Candidate(url, _fetched(url, fetcher)) for url in urls[progress.done :])
+    candidates = (Candidate(shown(url), _fetched(url, fetcher)) for url in urls[progress.done :])
     for batch in batched(candidates, Candidate.size):
         results, failures = add_all(gallery, batch, progress, on_conflict)
         progress.advance(len(batch), count_added(results), failures)

@@ -17,11 +17,11 @@ DATABASE, IMAGES, _THUMBNAILS = "gallery.sqlite3", "blobs", "thumbnails"
 def own(data_dir: Path) -> int:
     """Take the data folder for this process: return the descriptor that holds it until it is closed.
 
-    Raises ``SettingsError``.
+    One that is made is its owner's alone; one that is there keeps the permissions that it was given. Raises ``SettingsError``.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        data_dir.mkdir(0o700, parents=True, exist_ok=True)
+        descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as exc:
         raise SettingsError(f"GEMELLO_DATA_DIR={data_dir} cannot be used: {exc.strerror}.") from exc
     try:

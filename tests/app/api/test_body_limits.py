@@ -87,3 +87,25 @@ def test_hardening_many_large_text_fields_are_refused(server: httpx.Client, path
     answer = server.post(path, data={"id": ["x" * 1_000_000] * 190}, files=files)
     assert answer.status_code in (400, 413)
     assert answer.json()["code"] in ("request_malformed", "request_too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "most"),
+    [
+        ("/search", "image", 20),
+        ("/compare", "images", 4),
+        ("/gallery/import", "archive", 2),
+        ("/embed", "images", 110),
+        ("/search/batch", "images", 110),
+        ("/gallery", "images", 110),
+    ],
+)
+def test_hardening_no_route_takes_more_files_than_it_can_use(
+    server: httpx.Client, path: str, field: str, most: int
+) -> None:
+    """Files of less than 1 MB stay in memory, and 189 of larger ones held 189 descriptors."""
+    for count in (most, most + 1):
+        answer = server.post(path, files=[(field, ("a.png", b"x"))] * count)
+        too_many = f"Maximum number of files is {most}"
+        assert 400 <= answer.status_code < 500
+        assert (too_many in answer.json()["detail"]) == (count > most)

@@ -4,6 +4,7 @@ import re
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 
 @pytest.mark.parametrize("given", ["abc", "7f3-e_1.2", "x" * 64])
@@ -42,3 +43,12 @@ def test_a_label_is_a_route_never_a_path(fresh_server: httpx.Client) -> None:
     assert 'method="other"' in text
     assert "BREW" not in text
     assert "three" not in text
+
+
+def test_hardening_a_line_of_the_log_has_a_bounded_length(server: httpx.Client) -> None:
+    with capture_logs() as lines:
+        assert server.get(f"/{'x' * 30_000}").status_code == 404
+        # The line is written once the answer has been.
+        assert server.get("/none").status_code == 404
+    paths = [line["path"] for line in lines if line["event"] == "request"]
+    assert len(paths[0]) == 500

@@ -66,6 +66,7 @@ def test_a_problem_may_quote_half_a_character(server: httpx.Client) -> None:
         (errno.EDQUOT, 507, "storage_full"),
         (errno.EIO, 503, "storage_unavailable"),
         (errno.EROFS, 503, "storage_unavailable"),
+        (errno.EMFILE, 429, "overloaded"),
     ],
 )
 def test_hardening_35_a_temporary_folder_without_room_is_said(

@@ -120,7 +120,7 @@ def test_jobs_are_done_in_order_and_say_how_they_ended(
         if arguments["number"] == 1:
             raise StorageUnavailable("the disk failed")
         if arguments["number"] == 2:
-            raise KeyError("a mistake")
+            raise KeyError("/srv/secret")
 
     runner = running(work)
     submitted = [submit(jobs, runner, number=number) for number in range(4)]
@@ -128,7 +128,8 @@ def test_jobs_are_done_in_order_and_say_how_they_ended(
     assert order == [0, 1, 2, 3]
     assert [job.state for job in ended] == ["succeeded", "failed", "failed", "succeeded"]
     assert "the disk failed" in str(ended[1].reason)
-    assert "mistake" in str(ended[2].reason)
+    assert "the service made a mistake" in str(ended[2].reason)
+    assert "/srv/secret" not in str(ended[2].reason)
     assert (ended[0].done, ended[0].total, ended[0].failed) == (2, 2, 1)
 
 

@@ -13,7 +13,9 @@ configure_logs({style!r}, {level!r})
 log = structlog.get_logger()
 log.debug("quiet")
 log.info("hello", images=3)
-logging.getLogger("uvicorn.error").warning("from a library")
+logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+logging.getLogger("uvicorn.error").error("the server failed")
+logging.getLogger("httpcore").warning("from a library")
 def fail():
     secret = "hunter" + "2"
     raise RuntimeError("broken")
@@ -47,9 +49,14 @@ def run(style: str, level: str = "info") -> str:
 
 def test_every_line_for_a_collector_is_json() -> None:
     lines = [json.loads(line) for line in run("json").splitlines()]
-    assert [line["event"] for line in lines] == ["hello", "from a library", "unhandled"]
+    assert [line["event"] for line in lines] == [
+        "hello",
+        "the server failed",
+        "from a library",
+        "unhandled",
+    ]
     assert (lines[0]["images"], lines[0]["level"]) == (3, "info")
-    assert "RuntimeError: broken" in lines[2]["exception"]
+    assert "RuntimeError: broken" in lines[3]["exception"]
     assert all(line["timestamp"].endswith("Z") for line in lines)
 
 

@@ -27,7 +27,10 @@ def test_the_commands_say_what_they_did(stored: str, settings: Settings, tmp_pat
 def test_what_cannot_be_read_is_refused(stored: str, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("text")
     done = run("gallery", "import", tmp_path / "text.zip", "--url", stored)
-    assert refusal(done) == f"gemello: {tmp_path / 'text.zip'} is not an exported gallery."
+    assert refusal(done) == (
+        f"gemello: {tmp_path / 'text.zip'} is not an exported gallery: it is not a zip archive, or its "
+        "table of contents is broken."
+    )
 
 
 def test_hardening_a_hostile_file_is_one_sentence(stored: str, tmp_path: Path) -> None:

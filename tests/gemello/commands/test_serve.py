@@ -1,13 +1,17 @@
 """``gemello serve``: the port that it takes, and why it may not start."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gemello.commands.serve import listen
 from tests.support.command_line import refusal, run
-from tests.support.serving import free_port
+from tests.support.images import picture
+from tests.support.serving import free_port, in_process
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +68,32 @@ def test_a_port_that_is_taken_is_said(tiny_store: Path, tmp_path: Path) -> None:
         )
     assert done.returncode != 0
     assert "Address already in use" in done.stderr
+
+
+def test_hardening_what_is_stored_is_its_owners_alone(tiny_store: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    environment = {
+        "GEMELLO_MODEL_STORE": str(tiny_store),
+        "GEMELLO_MODEL": "tiny",
+        "GEMELLO_DATA_DIR": str(data),
+        "GEMELLO_SAMPLE_GALLERY": "0",
+    }
+    with in_process(environment) as (_, url):
+        answer = httpx.post(f"{url}/gallery", files={"images": ("a.png", picture(1))})
+        assert answer.status_code == httpx.codes.CREATED
+    backup = tmp_path / "backup"
+    assert run("gallery", "backup", backup, GEMELLO_DATA_DIR=str(data)).returncode == 0
+    made = [path for folder in (data, backup) for path in (folder, *folder.rglob("*"))]
+    assert len(made) > 8
+    assert {oct(path.stat().st_mode & 0o077) for path in made} == {"0o0"}
+
+
+def test_hardening_the_environment_is_hidden_from_other_processes_of_the_user() -> None:
+    program = (
+        "import ctypes; from gemello.commands.serve import hide_from_own_user; hide_from_own_user(); "
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0\n"

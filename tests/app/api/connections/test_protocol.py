@@ -70,6 +70,7 @@ def stored(client: httpx.Client, data: bytes) -> str:
         (BODY.replace(b"100000", b"5\r\nContent-Length: 6"), 400, "request_malformed"),
         (BODY.replace(b"100000", b"5\r\nContent-Length: 5"), 400, "request_malformed"),
         (BODY.replace(b"100000", b"5\r\nTransfer-Encoding: chunked"), 400, "request_malformed"),
+        (BODY.replace(b"100000", b"5\r\nX: y\r\n z"), 400, "request_malformed"),
         (
             BODY.replace(b"Content-Length: 100000", b"Transfer-Encoding: x"),
             400,

@@ -138,3 +138,24 @@ def test_long_keys_of_many_values_are_refused(server: httpx.Client) -> None:
     answer = server.patch("/gallery/a", json={"metadata": metadata})
     assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
     assert "keys are too long" in answer.json()["detail"]
+
+
+def test_hardening_a_page_ends_early_where_its_images_have_much_to_say(
+    server: httpx.Client,
+) -> None:
+    """A thousand images with the largest metadata were an answer of 16 MB."""
+    said = {"text": "ü" * 8000}
+    for start in range(0, 300, 60):
+        ids = [f"id{i:03}" for i in range(start, start + 60)]
+        data = {"ids": json.dumps(ids), "metadata": json.dumps([said] * 60, ensure_ascii=False)}
+        files = [("images", ("a.png", picture(1))) for _ in ids]
+        assert server.post("/gallery", files=files, data=data).status_code == 201
+    first = server.get("/gallery", params={"limit": 1000})
+    assert len(first.content) < 4_500_000
+    shown = [image["id"] for image in first.json()["images"]]
+    assert 200 < len(shown) < 300
+    after = {"limit": 1000, "cursor": first.json()["next_cursor"]}
+    last = server.get("/gallery", params=after).json()
+    shown += [image["id"] for image in last["images"]]
+    assert shown == [f"id{i:03}" for i in range(300)]
+    assert last["next_cursor"] is None

@@ -101,6 +101,25 @@ def test_the_size_that_counts_is_no_more_than_the_table_says(
         check_archive(tmp_path / "lies.zip", 10**9)
 
 
+def test_an_archive_without_an_image_is_refused(server: httpx.Client) -> None:
+    data = zipped({"notes.txt": b"text", ".hidden.png": picture(1)})
+    answer = server.post("/gallery/import", files={"archive": ("a.zip", data)})
+    assert (answer.status_code, answer.json()["code"]) == (400, "archive_invalid")
+    assert "none of its files is called" in answer.json()["detail"]
+
+
+def test_hardening_what_is_wrong_with_an_entry_is_said_plainly(server: httpx.Client) -> None:
+    data = bytearray(zipped({"\x1b[31mred\x9b\u202e.png": picture(1), "z.png": picture(2)}))
+    first, second = data.index(b"PK\x01\x02"), data.rindex(b"PK\x01\x02")
+    data[first + 8] |= 1
+    struct.pack_into("<L", data, second + 16, 7)
+    errors = imported(server, bytes(data))["errors"]
+    assert [error["item"] for error in errors] == ["[31mred.png", "z.png"]
+    assert "locked with a password" in errors[0]["detail"]
+    assert "is damaged" in errors[1]["detail"]
+    assert not any("ZipInfo" in error["detail"] for error in errors)
+
+
 def test_the_errors_of_a_job_are_short_whatever_entries_are_called(server: httpx.Client) -> None:
     names = [f"{'x' * 60_000}/{i}.png" for i in range(50)]
     job = imported(server, zipped(dict.fromkeys(names, b"no image")))

@@ -13,7 +13,7 @@ import pytest
 
 from app.errors import AddressRefused, FetchFailed
 from app.jobs.imports.addresses import Address, is_public
-from app.jobs.imports.fetch import Fetcher
+from app.jobs.imports.fetch import Fetcher, shown
 from tests.support.images import picture
 
 
@@ -233,7 +233,7 @@ def test_one_private_address_among_several_is_enough_to_refuse(
 
     monkeypatch.setattr(socket, "getaddrinfo", both)
     fetcher = Fetcher(max_bytes=1000, timeout_s=1)
-    with pytest.raises(AddressRefused, match=r"192\.168\.0\.1"):
+    with pytest.raises(AddressRefused, match="not on the open internet"):
         fetcher.fetch("http://both.example/x")
     fetcher.close()
 
@@ -255,3 +255,21 @@ def test_one_private_address_among_several_is_enough_to_refuse(
 def test_what_is_no_address_of_the_web_is_refused(fetcher: Fetcher, url: str, reason: str) -> None:
     with pytest.raises(AddressRefused, match=reason):
         fetcher.fetch(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://a.example/p/q.png?token=secret#part", "https://a.example/p/q.png"),
+        ("https://user:secret@a.example:81/", "https://a.example:81/"),
+        ("http://[::1?secret", "http://[::1"),
+        ("http://a.example/x", "http://a.example/x"),
+    ],
+)
+def test_hardening_what_is_told_of_an_address_holds_no_token(
+    fetcher: Fetcher, url: str, told: str
+) -> None:
+    assert shown(url) == told
+    with pytest.raises((AddressRefused, FetchFailed)) as caught:
+        fetcher.fetch(url)
+    assert "secret" not in str(caught.value)

@@ -100,7 +100,7 @@ def test_a_locked_entry_is_named(server: httpx.Client) -> None:
     archive[archive.index(b"PK\x03\x04") + 6] |= 1
     job = finished(server, begin(server, bytes(archive)))
     assert (job["added"], job["failed"]) == (1, 1)
-    assert "cannot be unpacked" in job["errors"][0]["detail"]
+    assert "locked with a password" in job["errors"][0]["detail"]
 
 
 def test_a_folder_below_the_settings_one_can_be_imported(
@@ -137,10 +137,11 @@ def test_folders_and_addresses_are_off_by_default(server: httpx.Client) -> None:
 
 def test_addresses_that_must_not_be_fetched_are_named(settings: Settings) -> None:
     with in_thread(settings.model_copy(update={"url_import": True})) as server:
-        urls = [str(server.base_url.join("/health")), "file:///etc/passwd"]
+        urls = [str(server.base_url.join("/health?token=secret")), "file:///etc/passwd"]
         job = finished(server, begin(server, urls=json.dumps(urls)))
         assert (job["state"], job["done"], job["failed"]) == ("succeeded", 2, 2)
         assert {e["code"] for e in job["errors"]} == {"address_refused"}
+        assert "secret" not in server.get(f"/jobs/{job['id']}").text
 
 
 @pytest.mark.parametrize(
