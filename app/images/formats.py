@@ -19,19 +19,16 @@ _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _RIFF_BRANDS = (b"WEBP",)
 _ISO_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
 
-# A parser of TIFF's tags or of nested boxes may be led far astray by a few bytes; a large WebP is copied whole.
+# A parser of tags or of nested boxes may be led far astray by a few bytes.
 _TIFF = (b"II", b"MM")
-_LARGE_WEBP = 2_000_000
 
 
 def opens_at_once(data: bytes) -> bool:
     """Return whether reading the header of ``data`` takes a moment, whatever follows.
 
-    So it is for JPEG, PNG, GIF, BMP and small WebP once ``read_layout`` and ``check_parts`` have counted
-    their parts, and for what is no image.
+    So it is for JPEG, PNG, GIF, BMP and WebP once ``read_layout`` and ``check_parts`` have counted their
+    parts, and for what is no image.
     """
-    if data.startswith(b"RIFF"):
-        return len(data) <= _LARGE_WEBP
     return not data.startswith(_TIFF) and data[4:8] != b"ftyp"
 
 
