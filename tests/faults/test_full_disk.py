@@ -42,7 +42,10 @@ def client(tmp_path: Path, tiny_store: Path) -> Iterator[httpx.Client]:
         "TMPDIR": str(disk / "tmp"),
     }
     small = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _MOUNTED, str(disk)]
-    with in_process(environment, within=small) as (_, url), httpx.Client(base_url=url) as client:
+    with (
+        in_process(environment, within=small) as (_, url),
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
         yield client
 
 
@@ -141,7 +144,8 @@ def test_an_import_waits_for_room_and_goes_on(client: httpx.Client) -> None:
     seeds = count(60_000)
     until(lambda: add(client, next(seeds)) == 507)
     state = client.get(f"/jobs/{job}").json()
-    assert (state["state"], state["done"] < 40) == ("running", True), state
+    assert state["state"] in ("queued", "running"), state
+    assert state["done"] < 40
     for image in client.get("/gallery?limit=1000").json()["images"]:
         if image["id"].startswith("n"):
             client.delete(image["image_url"].removesuffix("/image")).raise_for_status()
