@@ -43,7 +43,7 @@ def read_lines(archive: zipfile.ZipFile, name: str, most: int) -> Iterator[bytes
 def open_archive(path: Path, most_entries: int, most_bytes: int) -> Iterator[zipfile.ZipFile]:
     """Open an archive whose table of contents has no more than so many entries and bytes.
 
-    Raises ``EntryError`` for what is no such archive, ``OSError`` for what cannot be read.
+    Raises ``EntryError`` for what is not such an archive, ``OSError`` for what cannot be read.
     """
     with _Bounded(path, most_entries, most_bytes) as stream:
         try:

@@ -37,5 +37,5 @@ class Estimate:
             raise ValueError(f"{len(packed)} bytes are no cost")
         cost = Cost(*_PACKED.unpack(packed))
         if not 0 <= cost.seconds < math.inf:
-            raise ValueError(f"{cost.seconds} is no time")
+            raise ValueError(f"{cost.seconds} is not a time")
         return cost

@@ -73,4 +73,4 @@ def result_of(answer: bytes) -> bytes:
         match json.loads(rest):
             case [str(what), int(actual), int(limit), str() | None as setting]:
                 raise ImageTooLarge(what, actual, limit, setting)
-    raise ValueError("this is no answer")
+    raise ValueError("this is not an answer")

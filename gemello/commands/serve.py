@@ -12,6 +12,8 @@ import typer
 from gemello.commands.errors import CommandError
 
 _PR_SET_DUMPABLE = 4
+# From <malloc.h>.
+_M_ARENA_MAX = -8
 
 
 def register(app: typer.Typer) -> None:
@@ -28,6 +30,7 @@ def register(app: typer.Typer) -> None:
 
         Example: `GEMELLO_GALLERY_DIR=photos gemello serve --port 9000`
         """
+        share_heaps()
         import structlog
 
         from app.api.connections.server import Server, ServerConfig, raise_descriptor_limit
@@ -48,6 +51,16 @@ def register(app: typer.Typer) -> None:
             shown = f"[{address}]" if ":" in address else address
             structlog.get_logger().info("listening", url=f"http://{shown}:{actual_port}/")
             Server(config).run(sockets=[listener])
+
+
+def share_heaps() -> None:
+    """Let all threads allocate from two heaps, where the C library can (glibc).
+
+    It gives each thread one of its own otherwise, up to eight for a core, of which none gives back what
+    one image of many took: over 11,000 hostile ones memory grew by a quarter, with two heaps by 3 %.
+    """
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
+        library.mallopt(_M_ARENA_MAX, 2)
 
 
 def hide_from_own_user() -> None:

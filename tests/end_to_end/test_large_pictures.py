@@ -154,7 +154,9 @@ def test_3_twenty_large_pictures_of_all_kinds_at_once(server: tuple[int, str]) -
     with watched(pid) as watch:
         seen = beside(url, lambda: answers.extend(statuses(url, searches)))
     report("twenty searches", seen, idle, watch.rise)
-    assert list(zip(kinds, answers, strict=True)) == [(kind, 200) for kind in kinds]
+    # Where others want the cores, the dearest may wait for too long, and are told to come again.
+    assert set(answers) <= {200, 429}, list(zip(kinds, answers, strict=True))
+    assert answers.count(200) > AT_ONCE / 2
     assert watch.rise <= MEMORY + ROOM
     assert quantile(seen.health) < 500
     assert quantile(seen.search) < max(10 * quantile(idle.search), 1000)
