@@ -57,7 +57,7 @@ def share_heaps() -> None:
     """Let all threads allocate from two heaps, where the C library can (glibc).
 
     It gives each thread one of its own otherwise, up to eight for a core, of which none gives back what
-    one image of many took: over 11,000 hostile ones memory grew by a quarter, with two heaps by 3 %.
+    one image of many took: 11,000 hostile ones took a quarter more memory than with two heaps.
     """
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
         library.mallopt(_M_ARENA_MAX, 2)

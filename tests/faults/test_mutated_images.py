@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ from tests.support.paths import DATA
 from tests.support.processes import children, resident
 from tests.support.serving import in_process
 
-ROUNDS = 1_000
+ROUNDS, FIRST = 1_000, 3
 CALLERS = 4
 REFUSED = {400, 413, 415, 422}
 
@@ -98,20 +99,22 @@ def test_mutated_images_are_answered_or_refused(
         def search(data: bytes) -> int:
             return client.post("/search", files={"image": data}).status_code
 
-        # Memory that is asked for once is not given back: the first round says how much that is.
-        statuses = Counter(callers.map(search, mutations(ROUNDS)))
+        # Memory that is asked for once is not given back: the first thousands say how much that is.
+        images = mutations(ROUNDS * (FIRST + times))
+        statuses = Counter(callers.map(search, islice(images, ROUNDS * FIRST)))
         before = resident(process.pid) / 1e6
-        statuses += Counter(callers.map(search, mutations(ROUNDS * times)))
+        statuses += Counter(callers.map(search, images))
         after, running = resident(process.pid) / 1e6, 1 + len(children(process.pid))
         good = client.post("/search", files={"image": encode(photo(5))})
     print(
-        f"\n{ROUNDS * (times + 1):,} mutated images: {dict(statuses)}; "
-        f"{before:.0f} MB resident after the first {ROUNDS:,}, {after:.0f} MB at the end, {running} processes"
+        f"\n{ROUNDS * (FIRST + times):,} mutated images: {dict(statuses)}; "
+        f"{before:.0f} MB resident after the first {ROUNDS * FIRST:,}, {after:.0f} MB at the end, {running} processes"
     )
     assert good.status_code == 200
     assert set(statuses) <= {200, *REFUSED}
     assert min(statuses[200], statuses[400]) > ROUNDS / 10
-    assert after < 1.05 * before
+    # It may yet come to what two light images need at once (32 MB each), and stays there.
+    assert after < before + 64
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
