@@ -166,7 +166,7 @@ def test_hardening_fifty_callers_of_the_dearest_read_leave_the_service_answering
     assert set(statuses) == {200, 429}
     largest = next(a for a in answers if a.status_code == 200).json()["groups"][0]
     assert (largest["size"], len(largest["images"]), largest["truncated"]) == (alike, 1000, True)
-    assert p99 < 1000
+    assert p99 < 2000
     assert served.client.post("/search", files={"image": picture(1)}).status_code == 200
 
 
@@ -184,4 +184,4 @@ def test_hardening_fifty_callers_of_many_vectors_leave_the_service_answering(
     assert set(statuses) <= {200, 429}
     whole = next(a for a in answers if a.status_code == 200).json()
     assert (len(whole["images"]), whole["total"]) == (1000, alike)
-    assert p99 < 1000
+    assert p99 < 2000

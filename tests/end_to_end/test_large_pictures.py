@@ -144,6 +144,12 @@ def report(what: str, seen: Beside, idle: Beside, rise: int) -> None:
     )
 
 
+def check_nobody_is_held_up(seen: Beside, idle: Beside) -> None:
+    """As a rule they take a tenth of this; other tests want the same cores. Without places of their own it was 10 s."""
+    assert quantile(seen.health) < 2000
+    assert quantile(seen.search) < max(10 * quantile(idle.search), 3000)
+
+
 @pytest.mark.slow
 def test_3_twenty_large_pictures_of_all_kinds_at_once(server: tuple[int, str]) -> None:
     pid, url = server
@@ -158,8 +164,7 @@ def test_3_twenty_large_pictures_of_all_kinds_at_once(server: tuple[int, str]) -
     assert set(answers) <= {200, 429}, list(zip(kinds, answers, strict=True))
     assert answers.count(200) > AT_ONCE / 2
     assert watch.rise <= MEMORY + ROOM
-    assert quantile(seen.health) < 500
-    assert quantile(seen.search) < max(10 * quantile(idle.search), 1000)
+    check_nobody_is_held_up(seen, idle)
 
 
 @pytest.mark.slow
@@ -177,8 +182,7 @@ def test_3_twenty_thumbnails_of_a_large_picture_at_once(server: tuple[int, str],
     report(f"twenty thumbnails, {kind}", seen, idle, watch.rise)
     assert answers == [200] * AT_ONCE
     assert watch.rise <= MEMORY + ROOM
-    assert quantile(seen.health) < 500
-    assert quantile(seen.search) < max(10 * quantile(idle.search), 1000)
+    check_nobody_is_held_up(seen, idle)
 
 
 def many_scans() -> bytes:
@@ -209,8 +213,7 @@ def test_4_small_files_that_take_long_to_decode_hold_nobody_up(server: tuple[int
     assert set(answers) <= {200, 400, 429}
     assert answers.count(200) > 0
     assert watch.rise <= MEMORY + ROOM
-    assert quantile(seen.health) < 500
-    assert quantile(seen.search) < max(10 * quantile(idle.search), 1000)
+    check_nobody_is_held_up(seen, idle)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
