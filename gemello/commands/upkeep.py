@@ -74,7 +74,7 @@ def add_to(gallery: typer.Typer) -> None:
         for image_id in made.lost:
             console.print(f"{image_id}: its image is gone", markup=False, soft_wrap=True)
         for digest in made.unreadable:
-            console.print(f"{digest}: the file is no image", markup=False, soft_wrap=True)
+            console.print(f"{digest}: the file is not an image", markup=False, soft_wrap=True)
         document = {
             "images": made.images,
             "unknown": made.unknown,

@@ -43,7 +43,10 @@ def copy_gallery(
     """
     original = source / DATABASE
     if not original.exists() or not original.stat().st_size:
-        raise StorageUnavailable(f"{source} holds no gallery")
+        raise StorageUnavailable(
+            "it holds no gallery",
+            f"{source} holds no gallery; nothing was copied.",
+        )
     copied = target / f"{DATABASE}.part"
     images = LocalBlobStore(target / IMAGES)
     # Of use where a record is damaged; the copy's own journal is made of its database.

@@ -102,7 +102,7 @@ def _remembered(
 
 
 def _looked_at(blobs: LocalBlobStore, digest: str) -> ImageRecord | None:
-    """A record of a file that nothing is known of; None when it is no image, or damaged."""
+    """A record of a file that nothing is known of; None when it is not an image, or is damaged."""
     try:
         data = blobs.get(digest)
         image = prepare(data, 1)
